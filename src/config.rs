@@ -1,0 +1,202 @@
+//! Every setting and limit of the service: an environment variable, a default, a unit.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+/// The secret of `make run` and the tests. `quests token` signs with this one only.
+pub const DEVELOPMENT_SECRET: &str = "quests-development-secret-do-not-use-in-production";
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line, for machines.
+    Json,
+    /// Coloured text, for people.
+    Pretty,
+}
+
+/// Where the database is; all commands that touch it take this.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseConfig {
+    /// PostgreSQL 15 or newer, `postgres://user:password@host:port/database`
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: String,
+    /// Connections in the pool
+    #[arg(long, env = "DATABASE_MAX_CONNECTIONS", default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub database_max_connections: u32,
+    /// Longest wait for a free connection, in milliseconds; then the answer is 503
+    #[arg(long, env = "DATABASE_ACQUIRE_TIMEOUT_MS", default_value_t = 5_000, value_name = "MS")]
+    pub database_acquire_timeout_ms: u64,
+    /// Longest a statement may run, in milliseconds
+    #[arg(long, env = "DATABASE_STATEMENT_TIMEOUT_MS", default_value_t = 15_000, value_name = "MS")]
+    pub database_statement_timeout_ms: u64,
+    /// Longest a transaction may lie idle before PostgreSQL ends it, in milliseconds
+    #[arg(long, env = "DATABASE_IDLE_TRANSACTION_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS")]
+    pub database_idle_transaction_timeout_ms: u64,
+}
+
+/// Who signs the tokens.
+#[derive(Debug, Clone, Args)]
+pub struct JwtConfig {
+    /// Shared secret of the HS256 tokens, at least 32 bytes
+    #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_name = "SECRET")]
+    pub jwt_secret: String,
+    /// `iss` that every token must carry, e.g. `https://project.supabase.co/auth/v1`
+    #[arg(long, env = "JWT_ISSUER", value_name = "URL")]
+    pub jwt_issuer: String,
+    /// `aud` that every token must carry
+    #[arg(long, env = "JWT_AUDIENCE", default_value = "authenticated", value_name = "NAME")]
+    pub jwt_audience: String,
+}
+
+/// The event log's way to RabbitMQ.
+#[derive(Debug, Clone, Args)]
+pub struct BrokerConfig {
+    /// RabbitMQ, `amqp://user:password@host:port/%2f`; left out, events wait in the log
+    #[arg(long, env = "AMQP_URL", hide_env_values = true, value_name = "URL")]
+    pub amqp_url: Option<String>,
+    /// Topic exchange of our events; its alternate exchange and queue are named after it with `.unrouted`
+    #[arg(long, env = "AMQP_EXCHANGE", default_value = "quests.events", value_name = "NAME")]
+    pub amqp_exchange: String,
+    /// Longest wait for the broker to answer (connect, publish, confirm), in milliseconds
+    #[arg(long, env = "AMQP_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS")]
+    pub amqp_timeout_ms: u64,
+    /// Messages that the queue of unrouted events holds before the oldest are dropped
+    #[arg(long, env = "AMQP_UNROUTED_MAX_LENGTH", default_value_t = 100_000, value_name = "N")]
+    pub amqp_unrouted_max_length: i64,
+    /// How long an unrouted event stays in that queue, in hours
+    #[arg(long, env = "AMQP_UNROUTED_TTL_HOURS", default_value_t = 72, value_name = "HOURS", value_parser = clap::value_parser!(i64).range(1..=500))]
+    pub amqp_unrouted_ttl_hours: i64,
+    /// Events published and confirmed together
+    #[arg(long, env = "OUTBOX_BATCH", default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=10_000))]
+    pub outbox_batch: i64,
+    /// How often the log is looked at for events of other replicas, in milliseconds
+    #[arg(long, env = "OUTBOX_POLL_MS", default_value_t = 500, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    pub outbox_poll_ms: u64,
+    /// Shortest time between two batches that were not full, in milliseconds
+    #[arg(long, env = "OUTBOX_LINGER_MS", default_value_t = 20, value_name = "MS")]
+    pub outbox_linger_ms: u64,
+    /// Times the broker may refuse one event before it is parked
+    #[arg(long, env = "OUTBOX_MAX_REFUSALS", default_value_t = 5, value_name = "N")]
+    pub outbox_max_refusals: i32,
+    /// Largest message, in bytes; a larger event is parked
+    #[arg(long, env = "EVENT_MAX_BYTES", default_value_t = 262_144, value_name = "BYTES")]
+    pub event_max_bytes: usize,
+    /// How long published events are kept, in days
+    #[arg(long, env = "EVENT_RETENTION_DAYS", default_value_t = 400, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub event_retention_days: u32,
+}
+
+/// Limits of the HTTP server.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct HttpLimits {
+    /// Largest request body, in bytes
+    #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 1_048_576, value_name = "BYTES")]
+    pub max_body_bytes: usize,
+    /// Largest request line and headers together, in bytes
+    #[arg(long, env = "MAX_HEADER_BYTES", default_value_t = 32_768, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(8192..=1_048_576))]
+    pub max_header_bytes: u32,
+    /// Longest time for a request's headers to arrive, in milliseconds
+    #[arg(long, env = "HEADER_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS")]
+    pub header_timeout_ms: u64,
+    /// Longest time for a request's body to arrive, in milliseconds
+    #[arg(long, env = "BODY_TIMEOUT_MS", default_value_t = 15_000, value_name = "MS")]
+    pub body_timeout_ms: u64,
+    /// Longest time for a request to be answered, its body included, in milliseconds
+    #[arg(long, env = "REQUEST_TIMEOUT_MS", default_value_t = 30_000, value_name = "MS")]
+    pub request_timeout_ms: u64,
+    /// Open connections; further ones wait
+    #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 10_000, value_name = "N")]
+    pub max_connections: usize,
+    /// Longest time that open requests get when the service stops, in milliseconds
+    #[arg(long, env = "DRAIN_TIMEOUT_MS", default_value_t = 20_000, value_name = "MS")]
+    pub drain_timeout_ms: u64,
+    /// How long an Idempotency-Key is remembered, in hours
+    #[arg(long, env = "IDEMPOTENCY_KEY_HOURS", default_value_t = 24, value_name = "HOURS", value_parser = clap::value_parser!(u32).range(1..=720))]
+    pub idempotency_key_hours: u32,
+}
+
+/// Limits of what authors and learners write.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct ContentLimits {
+    /// Longest description, notes or other free text, in characters
+    #[arg(long, env = "MAX_TEXT_CHARS", default_value_t = 20_000, value_name = "N")]
+    pub max_text_chars: usize,
+    /// Largest `content`, `metadata` or `submissionData` document, in bytes of JSON
+    #[arg(long, env = "MAX_DOCUMENT_BYTES", default_value_t = 262_144, value_name = "BYTES")]
+    pub max_document_bytes: usize,
+    /// Most experience points that one quest or one step may pay
+    #[arg(long, env = "MAX_EXPERIENCE_POINTS", default_value_t = 100_000, value_name = "POINTS", value_parser = clap::value_parser!(i32).range(1..=1_000_000))]
+    pub max_experience_points: i32,
+    /// Longest estimated duration of a quest, in minutes
+    #[arg(long, env = "MAX_DURATION_MINUTES", default_value_t = 100_000, value_name = "MINUTES")]
+    pub max_duration_minutes: i32,
+    /// Skill tags of one quest, and skill rewards of one quest
+    #[arg(long, env = "MAX_SKILL_TAGS", default_value_t = 20, value_name = "N")]
+    pub max_skill_tags: usize,
+    /// Longest skill tag, in characters
+    #[arg(long, env = "MAX_SKILL_TAG_CHARS", default_value_t = 64, value_name = "N")]
+    pub max_skill_tag_chars: usize,
+    /// Steps of one quest that are not retired
+    #[arg(long, env = "MAX_STEPS", default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=1000))]
+    pub max_steps: i64,
+    /// Resources of one quest
+    #[arg(long, env = "MAX_RESOURCES", default_value_t = 100, value_name = "N")]
+    pub max_resources: i64,
+    /// Prerequisites of one quest
+    #[arg(long, env = "MAX_PREREQUISITES", default_value_t = 50, value_name = "N")]
+    pub max_prerequisites: usize,
+    /// Fastest playback that is believed of a video, as a factor
+    #[arg(long, env = "VIDEO_MAX_PLAYBACK_RATE", default_value = "2.0", value_name = "FACTOR")]
+    pub video_max_playback_rate: rust_decimal::Decimal,
+}
+
+/// All settings of `quests serve`.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// Address and port to listen on
+    #[arg(long, env = "BIND_ADDR", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub bind_addr: SocketAddr,
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    /// Migrate the database at start
+    #[arg(long, env = "MIGRATE_ON_START", default_value_t = false, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub migrate_on_start: bool,
+    #[command(flatten)]
+    pub jwt: JwtConfig,
+    /// Token role names and ours: `name=learner|author|grader|admin|service`, several joined by `+`, pairs by `;`
+    #[arg(
+        long,
+        env = "ROLE_MAP",
+        default_value = "Player=learner;Party Leader=learner;Guild Master=learner;Verified Lecturer=author+grader;Game Master=admin;service=service",
+        value_name = "MAP"
+    )]
+    pub role_map: crate::http::auth::RoleMap,
+    /// Origins of browsers that may call, comma-separated; `*` for any
+    #[arg(long, env = "CORS_ORIGINS", default_value = "http://localhost:3000,http://localhost:5173", value_name = "LIST")]
+    pub cors_origins: String,
+    #[command(flatten)]
+    pub broker: BrokerConfig,
+    /// Look of the log lines
+    #[arg(long, env = "LOG_FORMAT", default_value = "json", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    /// What is logged: a tracing filter
+    #[arg(long, env = "RUST_LOG", default_value = "info,lapin=warn,sqlx::query=warn", value_name = "FILTER")]
+    pub rust_log: String,
+    #[command(flatten)]
+    pub http: HttpLimits,
+    #[command(flatten)]
+    pub content: ContentLimits,
+}
+
+impl BrokerConfig {
+    /// [`BrokerConfig::amqp_timeout_ms`] as a duration.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        Duration::from_millis(self.amqp_timeout_ms)
+    }
+}

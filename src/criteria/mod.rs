@@ -1,0 +1,37 @@
+//! The JSON grammars of criteria as types: strict parsing, cross-field rules, what a learner may see.
+//!
+//! Pure and at the lowest floor: no IO, no clock, nothing of the other modules. A document is read
+//! once by [`ValidationCriteria::parse`]; there is deliberately no `Deserialize`, which would be a
+//! second, laxer way in and could not name every fault with its pointer.
+//!
+//! What the grammar means by "integer" is what JSON Schema means: `60.0` is the integer 60. Numbers
+//! become decimals, exactly as their shortest text says; one that a decimal cannot hold exactly
+//! (96 bits, at most 28 places) is refused rather than rounded.
+
+mod accept;
+mod check;
+mod claims;
+mod items;
+mod numbers;
+mod questions;
+mod quiz;
+mod reader;
+mod scoring;
+mod step_kind;
+mod task;
+mod validation;
+mod violation;
+
+pub use accept::Accept;
+pub use check::{Observed, Unmet};
+pub use claims::{Claim, MAX_CLAIM_SECONDS, MAX_CLAIM_TEXT_CHARS};
+pub use items::{Choice, Item};
+pub use questions::{ItemKind, Normalize, Question, Tolerance};
+pub use quiz::Quiz;
+pub use scoring::{OrderScoring, Scoring};
+pub use step_kind::StepKind;
+pub use validation::{
+    Coding, Discussion, Interactive, MAX_BYTES, MAX_QUIZ_BYTES, MoveOn, Reading, Reflection, Review, Submission,
+    ValidationCriteria, Video,
+};
+pub use violation::Violation;

@@ -1,0 +1,115 @@
+//! The pool, and `transact`: the only place that begins and commits.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Acquire, Connection, PgConnection, PgPool};
+use tokio::sync::Notify;
+use tracing::Instrument;
+
+use crate::config::DatabaseConfig;
+
+/// The migrations of this build, embedded once.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// How every connection of ours is opened: named, with time-outs that PostgreSQL itself enforces.
+///
+/// # Errors
+/// When the URL is not one of PostgreSQL.
+pub fn connect_options(config: &DatabaseConfig, name: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    Ok(PgConnectOptions::from_str(&config.database_url)?.application_name(name).options([
+        ("statement_timeout", config.database_statement_timeout_ms.to_string()),
+        ("idle_in_transaction_session_timeout", config.database_idle_transaction_timeout_ms.to_string()),
+    ]))
+}
+
+/// The pool of the service. Connects lazily, so that the service can start before its database.
+///
+/// # Errors
+/// When the URL is not one of PostgreSQL.
+pub fn pool(config: &DatabaseConfig) -> Result<PgPool, sqlx::Error> {
+    Ok(PgPoolOptions::new()
+        .max_connections(config.database_max_connections)
+        .acquire_timeout(Duration::from_millis(config.database_acquire_timeout_ms))
+        // A ping before each use is a round trip; a broken connection shows in its first statement.
+        .test_before_acquire(false)
+        // sqlx 0.9.0 leaves a transaction open when begin() is dropped half-way (docs/architecture.md):
+        // a connection comes back to the pool only when PostgreSQL says that it is idle.
+        .after_release(|connection, _| Box::pin(is_idle(connection)))
+        .connect_lazy_with(connect_options(config, "quests")?))
+}
+
+async fn is_idle(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        return Ok(false);
+    }
+    // In a transaction block now() stands still at its start, statement_timestamp() does not.
+    let idle: bool = sqlx::query_scalar!(r#"SELECT now() = statement_timestamp() AS "idle!""#).fetch_one(connection).await?;
+    Ok(idle)
+}
+
+/// The database as operations see it: a pool, and a bell that wakes the relay after a commit.
+#[derive(Debug, Clone)]
+pub struct Db {
+    pub pool: PgPool,
+    pub committed: std::sync::Arc<Notify>,
+}
+
+impl Db {
+    /// A database over this pool.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool, committed: std::sync::Arc::new(Notify::new()) }
+    }
+
+    /// Runs `operation` in a transaction: commits on `Ok`, rolls back on `Err`.
+    ///
+    /// It runs in a task of its own, so that a client that goes away cannot cut it off half-way:
+    /// what was begun is committed or rolled back in any case.
+    ///
+    /// # Errors
+    /// What the operation answers, or the database's own error.
+    pub async fn transact<T, E, F>(&self, operation: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<sqlx::Error> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+    {
+        let db = self.clone();
+        let task = async move {
+            let mut connection = db.pool.acquire().await?;
+            let mut transaction = connection.begin().await?;
+            match operation(&mut transaction).await {
+                Ok(value) => {
+                    transaction.commit().await?;
+                    db.committed.notify_one();
+                    Ok(value)
+                }
+                Err(error) => {
+                    transaction.rollback().await?;
+                    Err(error)
+                }
+            }
+        };
+        match tokio::spawn(task.in_current_span()).await {
+            Ok(result) => result,
+            Err(error) => Err(sqlx::Error::Io(std::io::Error::other(error)).into()),
+        }
+    }
+}
+
+/// The name of the constraint that a statement broke.
+#[must_use]
+pub fn broken_constraint(error: &sqlx::Error) -> Option<&str> {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::constraint)
+}
+
+/// A connection outside the pool, for what holds a session lock.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn dedicated(config: &DatabaseConfig, name: &str) -> Result<PgConnection, sqlx::Error> {
+    PgConnection::connect_with(&connect_options(config, name)?).await
+}

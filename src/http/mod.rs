@@ -1,0 +1,18 @@
+//! The toolbox of the HTTP layer: problems, extractors, auth, paging, ETags, idempotency, the server loop.
+
+pub mod auth;
+pub mod command;
+pub mod etag;
+pub mod extract;
+pub mod health;
+pub mod layers;
+pub mod paging;
+pub mod problem;
+pub mod server;
+pub mod validate;
+
+pub use auth::Caller;
+pub use command::{Answer, Command};
+pub use extract::{Path, Query};
+pub use paging::{Page, PageRequest};
+pub use problem::{Code, FieldError, Problem};

@@ -1,0 +1,46 @@
+//! Ids as types, so that a step id can never be passed for a quest id.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! id {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema,
+        )]
+        #[serde(transparent)]
+        #[sqlx(transparent)]
+        #[schema(value_type = Uuid)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new id, ordered by time (UUIDv7).
+            #[must_use]
+            pub fn generate() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )+};
+}
+
+id!(
+    /// The learner: `sub` of the token, `auth_user_id` of the seed.
+    LearnerId,
+    /// A quest (seed: `quests`).
+    QuestId,
+    /// A step of a quest (seed: `quest_steps`).
+    StepId,
+    /// A resource of a quest (seed: `quest_resources`).
+    ResourceId,
+    /// A learner's attempt at a quest (seed: `user_quest_attempts`).
+    AttemptId,
+    /// An event of the log (`outbox_events`); of a grant, the grant's id.
+    EventId,
+);

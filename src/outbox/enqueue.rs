@@ -1,0 +1,73 @@
+//! Writing events to the log, in the transaction in which they happened.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::events::Event;
+use crate::ids::EventId;
+use crate::learners::Locked;
+use crate::origin::Origin;
+
+/// An event that waits for the end of the operation.
+#[derive(Debug)]
+pub struct Pending {
+    id: EventId,
+    event: Event,
+    causation_id: Option<EventId>,
+}
+
+impl Locked {
+    /// Notes an event under a new id; returns the id, for what it causes.
+    pub fn record(&mut self, event: Event, cause: Option<EventId>) -> EventId {
+        let id = EventId::generate();
+        self.record_as(id, event, cause);
+        id
+    }
+
+    /// Notes an event under a given id: that of the grant or unlock which it announces.
+    pub fn record_as(&mut self, id: EventId, event: Event, cause: Option<EventId>) {
+        self.pending.push(Pending { id, event, causation_id: cause });
+    }
+}
+
+/// Writes what the learner's transaction has noted, numbered in order; one statement, none if there is nothing.
+///
+/// # Errors
+/// The database's; a grant that was announced before breaks the primary key, and with it the transaction.
+pub async fn enqueue(connection: &mut PgConnection, learner: &mut Locked, origin: &Origin) -> Result<(), sqlx::Error> {
+    if learner.pending.is_empty() {
+        return Ok(());
+    }
+    let pending = std::mem::take(&mut learner.pending);
+    let ids: Vec<Uuid> = pending.iter().map(|event| event.id.0).collect();
+    let types: Vec<String> = pending.iter().map(|event| event.event.type_name().to_owned()).collect();
+    let causes: Vec<Option<Uuid>> = pending.iter().map(|event| event.causation_id.map(|id| id.0)).collect();
+    let data: Vec<serde_json::Value> = pending.iter().map(|event| event.event.data(learner.id)).collect();
+    let written = i64::try_from(pending.len()).unwrap_or(i64::MAX);
+    sqlx::query!(
+        "/* events:enqueue */
+         WITH numbered AS (
+             UPDATE learners SET event_seq = event_seq + $2 WHERE auth_user_id = $1 AND event_seq = $3 RETURNING event_seq - $2 AS base
+         )
+         INSERT INTO outbox_events
+             (id, auth_user_id, learner_seq, event_type, correlation_id, causation_id, traceparent, occurred_at, data)
+         SELECT event.id, $1, numbered.base + event.ordinality, event.type, $4, event.cause, $5, $6, event.data
+         FROM numbered, unnest($7::uuid[], $8::text[], $9::uuid[], $10::jsonb[]) WITH ORDINALITY
+             AS event (id, type, cause, data, ordinality)
+         ORDER BY event.ordinality",
+        learner.id.0,
+        written,
+        learner.event_seq,
+        origin.correlation_id,
+        origin.traceparent,
+        learner.now,
+        &ids,
+        &types,
+        &causes as &[Option<Uuid>],
+        &data,
+    )
+    .execute(connection)
+    .await?;
+    learner.event_seq += written;
+    Ok(())
+}

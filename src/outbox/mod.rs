@@ -1,0 +1,15 @@
+//! The event log and its way to RabbitMQ.
+//!
+//! What happened is written to `outbox_events` in the transaction in which it happened;
+//! one relay among all replicas publishes it with confirms, in order per learner, and marks it.
+//! Delivery is at least once: consumers deduplicate by the event's id.
+
+mod broker;
+mod enqueue;
+pub mod events;
+mod relay;
+
+pub use broker::{Link, topology};
+pub use enqueue::{Pending, enqueue};
+pub use events::Event;
+pub use relay::run;

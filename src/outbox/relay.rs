@@ -1,0 +1,229 @@
+//! The relay: one among all replicas publishes the log, in order per learner, and marks what is confirmed.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use rand::RngExt;
+use sqlx::PgConnection;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::broker::{Link, Message, PublishError};
+use super::events::Logged;
+use crate::clock::Clock;
+use crate::config::{BrokerConfig, DatabaseConfig};
+use crate::db::{self, Db};
+use crate::http::health::Broker;
+use crate::ids::{EventId, LearnerId};
+
+/// Key of the session advisory lock that makes one relay the active one.
+const RELAY_LOCK: i64 = 0x5155_4553_5453_0001;
+const FIRST_BACKOFF: Duration = Duration::from_millis(200);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(15);
+
+/// What the relay works with.
+#[derive(Debug)]
+pub struct Relay {
+    pub db: Db,
+    pub database: DatabaseConfig,
+    pub broker: BrokerConfig,
+    pub clock: Clock,
+    pub state: watch::Sender<Broker>,
+    pub stop: CancellationToken,
+}
+
+/// Why a term of the relay ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+/// Runs until `stop`: whatever breaks is built anew, for ever, with growing and jittered pauses.
+pub async fn run(relay: Relay) {
+    let Some(url) = relay.broker.amqp_url.clone() else {
+        relay.state.send_replace(Broker::Absent);
+        return;
+    };
+    let mut backoff = FIRST_BACKOFF;
+    // After a refusal events go one by one, until the one that is refused is known.
+    let mut suspicious = false;
+    while !relay.stop.is_cancelled() {
+        let began = Instant::now();
+        let ended = match Link::open(&url, &relay.broker).await {
+            Ok(link) => {
+                relay.state.send_replace(Broker::Up);
+                let ended = relay.term(&link, &mut suspicious).await;
+                link.close().await;
+                ended
+            }
+            Err(error) => Err(error.into()),
+        };
+        metrics::gauge!("outbox_relay_active").set(0.0);
+        let Err(error) = ended else { return };
+        tracing::warn!(%error, "the relay starts anew");
+        metrics::counter!("outbox_relay_restarts_total").increment(1);
+        if matches!(error, Ended::Publish(_)) {
+            relay.state.send_replace(Broker::Down(error.to_string()));
+        }
+        if began.elapsed() > LONGEST_BACKOFF {
+            backoff = FIRST_BACKOFF;
+        }
+        let pause = backoff.mul_f64(rand::rng().random_range(0.5..1.0));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = relay.stop.cancelled() => return,
+        }
+        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+    }
+}
+
+impl Relay {
+    /// Holds one link and one connection until `stop` (Ok) or an error.
+    async fn term(&self, link: &Link, suspicious: &mut bool) -> Result<(), Ended> {
+        let mut connection = db::dedicated(&self.database, "quests relay").await?;
+        let poll = Duration::from_millis(self.broker.outbox_poll_ms);
+        loop {
+            // The lock lives and dies with this very connection, which also claims and marks.
+            let leads = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "leads!""#, RELAY_LOCK)
+                .fetch_one(&mut connection)
+                .await?;
+            if leads {
+                break;
+            }
+            if self.pause(link, poll, false).await?.is_break() {
+                return Ok(());
+            }
+        }
+        tracing::info!("this replica publishes events");
+        metrics::gauge!("outbox_relay_active").set(1.0);
+        loop {
+            let began = Instant::now();
+            let limit = if *suspicious { 1 } else { self.broker.outbox_batch };
+            let claimed = self.batch(&mut connection, link, limit, suspicious).await?;
+            if claimed == limit {
+                continue;
+            }
+            let linger = Duration::from_millis(self.broker.outbox_linger_ms).saturating_sub(began.elapsed());
+            if self.pause(link, linger, false).await?.is_break() || self.pause(link, poll, true).await?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits, for a commit as well if `wake`; an error when the link breaks meanwhile.
+    async fn pause(&self, link: &Link, time: Duration, wake: bool) -> Result<ControlFlow<()>, Ended> {
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.db.committed.notified(), if wake => {}
+            () = self.stop.cancelled() => return Ok(ControlFlow::Break(())),
+        }
+        if link.is_open() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        Err(PublishError::Link("the broker closed the connection".to_owned()).into())
+    }
+
+    /// Publishes up to `limit` events; says how many were claimed.
+    async fn batch(
+        &self,
+        connection: &mut PgConnection,
+        link: &Link,
+        limit: i64,
+        suspicious: &mut bool,
+    ) -> Result<i64, Ended> {
+        let events = claim(connection, limit).await?;
+        let claimed = i64::try_from(events.len()).unwrap_or(i64::MAX);
+        let mut messages = Vec::with_capacity(events.len());
+        let mut published: Vec<Uuid> = Vec::with_capacity(events.len());
+        let mut held_back: Vec<LearnerId> = Vec::new();
+        for event in &events {
+            if held_back.contains(&event.auth_user_id) {
+                continue;
+            }
+            match Message::of(event, self.broker.event_max_bytes) {
+                Ok(message) => {
+                    messages.push(message);
+                    published.push(event.id.0);
+                }
+                Err(reason) => {
+                    self.park(connection, event, &reason.to_string()).await?;
+                    held_back.push(event.auth_user_id);
+                }
+            }
+        }
+        if messages.is_empty() {
+            return Ok(claimed);
+        }
+        match link.publish(&messages).await {
+            Ok(()) => {
+                sqlx::query!("/* events:mark */ UPDATE outbox_events SET published_at = $2 WHERE id = ANY($1)", &published, self.clock.now())
+                    .execute(connection)
+                    .await?;
+                metrics::counter!("outbox_published_total").increment(published.len() as u64);
+                *suspicious = false;
+                Ok(claimed)
+            }
+            Err(PublishError::Refused(reason)) => {
+                if let ([event], [_]) = (events.as_slice(), messages.as_slice()) {
+                    self.count_refusal(connection, event, &reason).await?;
+                }
+                *suspicious = true;
+                Err(PublishError::Refused(reason).into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn count_refusal(&self, connection: &mut PgConnection, event: &Logged, reason: &str) -> Result<(), sqlx::Error> {
+        let refusals = sqlx::query_scalar!(
+            "UPDATE outbox_events SET refusals = refusals + 1 WHERE id = $1 RETURNING refusals",
+            event.id.0
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+        if refusals >= self.broker.outbox_max_refusals {
+            self.park(connection, event, reason).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets an event aside with the reason; it holds back its learner's later events, nobody else's.
+    async fn park(&self, connection: &mut PgConnection, event: &Logged, reason: &str) -> Result<(), sqlx::Error> {
+        tracing::error!(event_id = %event.id, event_type = event.event_type, reason, "an event is parked");
+        metrics::counter!("outbox_parked_total").increment(1);
+        sqlx::query!(
+            "UPDATE outbox_events SET parked_at = $2, parked_reason = $3 WHERE id = $1",
+            event.id.0,
+            self.clock.now(),
+            reason
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+/// The oldest pending events whose learner has none parked. One learner's events have ascending
+/// positions, because they are written under the learner's lock.
+async fn claim(connection: &mut PgConnection, limit: i64) -> Result<Vec<Logged>, sqlx::Error> {
+    sqlx::query_as!(
+        Logged,
+        r#"/* events:claim */
+           SELECT id AS "id: EventId", auth_user_id AS "auth_user_id: LearnerId", learner_seq, event_type,
+                  correlation_id, causation_id, traceparent, occurred_at, data
+           FROM outbox_events AS event
+           WHERE published_at IS NULL AND parked_at IS NULL
+             AND NOT EXISTS (SELECT FROM outbox_events AS parked
+                             WHERE parked.auth_user_id = event.auth_user_id AND parked.parked_at IS NOT NULL)
+           ORDER BY position
+           LIMIT $1"#,
+        limit
+    )
+    .fetch_all(connection)
+    .await
+}
