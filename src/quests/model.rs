@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 pub use crate::criteria::StepKind as StepType;
 use crate::ids::{QuestId, ResourceId, StepId};
-use crate::rewards::SkillReward;
+use crate::rewards::{SkillReward, effective_skill_rewards};
 use crate::unlocks::My;
 
 macro_rules! sql_enum {
@@ -101,6 +101,14 @@ pub struct Quest {
 }
 
 impl Quest {
+    /// Fills in the split over the tags where no skill rewards are set.
+    #[must_use]
+    pub fn with_effective_rewards(mut self) -> Self {
+        self.skill_rewards.0 =
+            effective_skill_rewards(&self.skill_rewards.0, &self.skill_tags, self.experience_points_reward);
+        self
+    }
+
     /// The part that an author writes.
     #[must_use]
     pub fn input(&self) -> QuestInput {
@@ -360,12 +368,5 @@ pub enum Refusal {
     #[error("{1}")]
     Invalid(&'static str, String),
     #[error(transparent)]
-    Stale(#[from] Stale),
-    #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
-
-/// The client's view of the resource is not the current one.
-#[derive(Debug, thiserror::Error)]
-#[error("the resource has changed")]
-pub struct Stale;
