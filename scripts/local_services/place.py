@@ -82,10 +82,10 @@ def is_free(port):
     return True
 
 
-def free_port(wanted, but_not=()):
+def free_port(wanted):
     """`wanted`, or the next port that nobody (another clone, say) listens on."""
     for port in range(wanted, wanted + 1000):
-        if port not in but_not and is_free(port):
+        if is_free(port):
             return port
     raise Trouble(f"no free port from {wanted} on")
 

@@ -1,7 +1,6 @@
 """Our PostgreSQL, and how to recognise one that is already there."""
 
 import os
-import re
 import secrets
 import shutil
 import signal
@@ -9,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from .place import LOCAL, State, Trouble, account, free_port, is_free, private_folder, reachable_folder, say, tail
+from .place import State, Trouble, account, free_port, is_free, private_folder, say, tail
 from .process import Process
 
 NAME, VARIABLE, PACKAGES = "PostgreSQL", "DATABASE_URL", ["postgresql"]
@@ -67,10 +66,10 @@ def default_url():
 
 
 class Server:
-    """Our own instance: everything in .local/postgres."""
+    """Our own instance: everything in one folder."""
 
-    def __init__(self):
-        self.folder = LOCAL.resolve() / "postgres"
+    def __init__(self, folder):
+        self.folder = Path(folder)
         self.data = self.folder / "data"
         self.process = Process(self.folder / "pid")
 
@@ -84,8 +83,6 @@ class Server:
 
     def reserve(self):
         """Chooses port and password, once; both stay the same as long as the port can be had."""
-        self.folder = reachable_folder(LOCAL) / "postgres"
-        self.__dict__.update(data=self.folder / "data", process=Process(self.folder / "pid"))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.state = State(self.folder)
         if not self.state.get("password"):
@@ -157,9 +154,3 @@ class Server:
     def stop(self):
         if self.process.stop(signal.SIGINT):  # "fast": ends connections, writes everything
             say("PostgreSQL stopped")
-
-
-def address(url):
-    """(host, port) of a URL."""
-    match = re.match(r"[a-z]+://(?:[^@/]*@)?(\[[^\]]+\]|[^:/?]*)(?::(\d+))?", url)
-    return (match[1].strip("[]") or "localhost", int(match[2] or 5432)) if match else None

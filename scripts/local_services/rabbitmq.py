@@ -9,18 +9,20 @@ import struct
 import time
 from pathlib import Path
 
-from .place import State, Trouble, account, free_port, is_free, private_folder, reachable_folder, say, tail
+from .place import State, Trouble, account, is_free, private_folder, reachable_folder, say, tail
 from .process import Process
 
 NAME, VARIABLE, PACKAGES = "RabbitMQ", "AMQP_URL", ["rabbitmq-server"]
-WANTED_PORT, WANTED_EPMD_PORT = 55672, 54369
+WANTED_PORT = 55672
 DEFAULT = "amqp://guest:guest@127.0.0.1:5672/%2f"
 
+# In Erlang's own notation: the newer one has to be translated at each start, which takes seconds.
 CONFIG = """\
-# Written by scripts/services at each start.
-listeners.tcp.1 = 127.0.0.1:{port}
-log.file.level = info
-log.console = false
+%% Written by scripts/services at each start.
+[{{rabbit, [
+    {{tcp_listeners, [{{"127.0.0.1", {port}}}]}},
+    {{log, [{{file, [{{level, info}}]}}, {{console, [{{enabled, false}}]}}]}}
+]}}].
 """
 
 
@@ -67,7 +69,7 @@ def handshake(port, user="guest", password="guest", patience=3.0):
             login = long(f"\0{user}\0{password}".encode())
             link.sendall(method(10, 11, long(b"") + b"\x05PLAIN" + login + b"\x05en_US"))  # start-ok
             expect(10, 30)  # tune: the login was accepted
-            link.sendall(method(10, 31, struct.pack(">HIH", 0, 131072, 0)))  # tune-ok
+            link.sendall(method(10, 31, struct.pack(">HIH", 1, 131072, 0)))  # tune-ok
             link.sendall(method(10, 40, b"\x01/\x00\x00"))  # open the vhost
             expect(10, 41)
             link.sendall(method(10, 50, struct.pack(">HBHH", 200, 0, 0, 0)))  # close
@@ -95,7 +97,7 @@ class Node:
 
     def pid(self):
         if not self.server.pid():
-            self.server.adopt(self.folder / "beam.pid", self.folder / "data")
+            self.server.adopt(self.folder / "data" / "beam.pid", self.folder / "data")
         return self.server.pid()
 
     def reserve(self):
@@ -108,10 +110,13 @@ class Node:
             self.state.set(node=f"quests-{unique}-{self.wanted_port}@localhost")
         if self.pid():
             return
-        chosen = {}
-        for key, wanted in [("port", self.wanted_port), ("dist_port", self.wanted_port + 1), ("epmd_port", WANTED_EPMD_PORT)]:
-            chosen[key] = free_port(self.state.get(key) or wanted, chosen.values())
-        self.state.set(**chosen)
+        self.epmd.stop()  # it may have outlived its node
+        for port in range(self.state.get("port") or self.wanted_port, 65536):
+            ports = {"port": port, "dist_port": port - 10000, "epmd_port": port - 20000}
+            if all(is_free(each) for each in ports.values()):
+                self.state.set(**ports)
+                return
+        raise Trouble(f"no free port from {self.wanted_port} on")
 
     def url(self):
         self.reserve()
@@ -131,7 +136,7 @@ class Node:
         # Under data, as the server's own folder: what it makes and what it reads.
         data = private_folder(self.folder / "data", user)
         logs = private_folder(self.folder / "log", user)
-        (self.folder / "rabbitmq.conf").write_text(CONFIG.format(port=port))
+        (self.folder / "rabbitmq.config").write_text(CONFIG.format(port=port))
         (self.folder / "rabbitmq-env.conf").write_text("")  # instead of the one in /etc
         (self.folder / "enabled_plugins").write_text("[].\n")
         env = {
@@ -145,7 +150,7 @@ class Node:
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(port),
             "RABBITMQ_DIST_PORT": str(self.state.get("dist_port")),
-            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.config"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
             "RABBITMQ_CONF_ENV_FILE": str(self.folder / "rabbitmq-env.conf"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
@@ -154,18 +159,20 @@ class Node:
             "RABBITMQ_SCHEMA_DIR": str(data / "schema"),
             "RABBITMQ_LOG_BASE": str(logs),
             "RABBITMQ_PID_FILE": str(data / "beam.pid"),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}" + os.environ.get("XX", ""),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
             # The start script then becomes the server instead of waiting for it: one process to stop.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
+        self.epmd.start(["epmd"], logs / "epmd.log", data, env, user)
+        while self.epmd.pid() and is_free(self.state.get("epmd_port")):
+            time.sleep(0.02)
+        time.sleep(0.1)
         if not self.epmd.pid():
-            self.epmd.start(["epmd"], logs / "epmd.log", data, env, user)
+            return False  # another clone was quicker; each of its ports goes with one of ours
         self.server.start([program()], logs / "start.log", data, env, user)
         mark = self.state.get("node").partition("@")[0].encode()
         while mark not in (handshake(port) or b""):
             if not self.pid():
-                if not is_free(port):
-                    return False  # another clone was quicker
                 raise Trouble(f"RabbitMQ does not start:\n{self._log_tail()}")
             time.sleep(0.05)
         say(f"RabbitMQ answers on 127.0.0.1:{port}")
