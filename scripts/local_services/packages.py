@@ -6,15 +6,17 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .place import Trouble, say
+from .place import Trouble, lock, say
 
 DENY = "#!/bin/sh\n# Put here by the Quests Service's scripts/services while it installs packages; safe to remove.\nexit 101\n"
 
 
 @contextlib.contextmanager
 def _temporary_file(path, text, mode):
-    """Puts a file there and afterwards restores what was there before."""
+    """Puts a file there and afterwards restores what was there before, also after a run that was killed."""
     path, aside = Path(path), Path(f"{path}.before-quests")
+    if path.is_file() and path.read_text(errors="replace") == text:
+        path.unlink()
     made_folder = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(path) and not os.path.lexists(aside):
@@ -40,7 +42,8 @@ def install(names, log):
     say(f"installing Debian packages: {' '.join(names)} (log: {log})")
     # policy-rc.d is how Debian is told not to start services; the second file is read by
     # postgresql-common and keeps it from making a cluster nobody asked for.
-    with _temporary_file("/usr/sbin/policy-rc.d", DENY, 0o755), \
+    with lock("/run/lock/quests-install"), \
+         _temporary_file("/usr/sbin/policy-rc.d", DENY, 0o755), \
          _temporary_file("/etc/postgresql-common/createcluster.d/quests.conf", "create_main_cluster = false\n", 0o644):
         known = subprocess.run(["apt-cache", "show", *names], capture_output=True).returncode == 0
         if not known or not _apt_get(log, "install", *names):

@@ -1,9 +1,12 @@
 """Where our files are, which ports are free, the state we remember."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import pwd
+import shutil
 import socket
 import subprocess
 import sys
@@ -24,32 +27,54 @@ def say(text):
     print(f"[{time.monotonic() - STARTED:5.1f} s] {text}", file=sys.stderr, flush=True)
 
 
+def home(folder):
+    """Where the files that belong in `folder` really are (see reachable_folder)."""
+    stand_in = Path(folder) / "stand-in"
+    return (stand_in if stand_in.is_symlink() else Path(folder)).resolve()
+
+
 def reachable_folder(folder):
-    """The real folder to keep a server's files in: `folder`, or one that stands in for it.
+    """Makes `folder`, or one that stands in for it, and answers which.
 
     As root, the servers run as another user, who must get there through every folder above.
     Below a private one (/root, a temporary folder) that fails; then the files are kept in
-    /var/tmp, and `folder` becomes a link to them (or holds one, where it exists already).
+    /var/tmp, and `folder` becomes a link to there (or holds one, if it exists already).
     """
     folder = Path(os.path.abspath(folder))
-    if folder.is_symlink():
-        folder = folder.resolve()
-    above = [p for p in [folder, *folder.parents] if p.exists()]
+    real = home(folder)
+    above = [p for p in [real, *real.parents] if p.exists()]
     if os.geteuid() != 0 or all(p.stat().st_mode & 0o001 for p in above):
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-    name = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-    stand_in = Path("/var/tmp") / f"quests-{name}"
-    if not stand_in.is_dir():
-        say(f"{folder} is out of reach for the servers' users: its files go to {stand_in}")
-        stand_in.mkdir(mode=0o755)
+        if not real.exists():
+            real.mkdir(parents=True)
+            real.chmod(0o755)
+        return real
+    stand_in = Path("/var/tmp") / f"quests-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    if not os.path.lexists(stand_in):
+        say(f"{folder} is out of the reach of the servers' users: its files go to {stand_in}")
+        stand_in.mkdir()
+        stand_in.chmod(0o755)
     if stand_in.is_symlink() or stand_in.stat().st_uid != os.geteuid():
         raise Trouble(f"{stand_in} exists and is not ours")
     link = folder / "stand-in" if folder.is_dir() else folder
-    if not link.is_symlink():
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(stand_in)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(stand_in)
     return stand_in
+
+
+def remove_folder(folder):
+    """Removes what reachable_folder made, and everything in it."""
+    shutil.rmtree(home(folder), ignore_errors=True)
+    for link in [Path(folder) / "stand-in", Path(folder)]:
+        if link.is_symlink():
+            link.unlink()
+
+
+@contextlib.contextmanager
+def lock(file):
+    """Holds a file's lock: one after the other."""
+    with open(file, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def account(name):

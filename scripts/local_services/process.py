@@ -48,14 +48,16 @@ class Process:
 
     def start(self, command, log, cwd, env, user=None):
         """Starts it in a session of its own: it outlives this script and its terminal."""
+        log = Path(log)
+        if log.exists() and log.stat().st_size > 20_000_000:
+            log.replace(f"{log}.old")
         with open(log, "ab") as output:
             child = subprocess.Popen(
                 [str(part) for part in command], cwd=cwd, env=env,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
                 **({"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}))
         self.file.write_text(f"{child.pid} {_start_time(child.pid)}\n")
-        self._child = child  # so that Python does not warn about leaving it alone
-        child.returncode = 0
+        child.returncode = 0  # else Python warns that it still runs, which is the point
 
     def stop(self, how=signal.SIGTERM, patience=30.0):
         """Signals and waits until it has ended; SIGKILL when patience runs out."""
@@ -65,7 +67,7 @@ class Process:
             return False
         os.kill(pid, how)
         deadline = time.monotonic() + patience
-        while self.pid() is not None:
+        while self.pid() == pid:
             if time.monotonic() > deadline:
                 os.kill(pid, signal.SIGKILL)
                 deadline = time.monotonic() + patience

@@ -1,0 +1,166 @@
+//! An attempt with all that decisions about it need, in one statement whatever its size.
+
+use serde_json::Value;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::attempts::model::{Assessments, Attempt, AttemptStatus, AttemptWithSteps, StepProgress, StepStatus, StepType};
+use crate::ids::{AttemptId, LearnerId, QuestId, StepId};
+use crate::quests::model::{DifficultyLevel, QuestType};
+use crate::rewards::SkillReward;
+
+/// What the cascade needs to know of the quest.
+#[derive(Debug)]
+pub struct QuestFacts {
+    pub quest_type: QuestType,
+    pub difficulty_level: DifficultyLevel,
+    pub subject_id: Option<Uuid>,
+    pub experience_points_reward: i32,
+    pub skill_tags: Vec<String>,
+    pub skill_rewards: Vec<SkillReward>,
+    pub learning_path_ids: Vec<Uuid>,
+}
+
+/// What one step needs to be checked.
+#[derive(Debug, Default)]
+pub struct Target {
+    pub validation_criteria: Option<Value>,
+    pub content: Option<Value>,
+}
+
+/// A loaded attempt.
+#[derive(Debug)]
+pub struct Loaded {
+    pub attempt: Attempt,
+    pub steps: Vec<StepProgress>,
+    pub quest: QuestFacts,
+    pub assessments: Assessments,
+    pub target: Target,
+    /// The quest's units have been edited since the attempt was computed.
+    pub is_stale: bool,
+    pub units_version: i32,
+}
+
+impl Loaded {
+    /// The attempt as the wire shows it.
+    #[must_use]
+    pub fn view(&self) -> AttemptWithSteps {
+        AttemptWithSteps { attempt: self.attempt.clone(), steps: self.steps.clone() }
+    }
+}
+
+/// Loads a learner's attempt; with the criteria of `target`, if a step is named.
+///
+/// # Errors
+/// The database's.
+#[expect(clippy::too_many_lines, reason = "one statement and its columns")]
+pub async fn load(
+    connection: &mut PgConnection,
+    learner: LearnerId,
+    id: AttemptId,
+    target: Option<StepId>,
+) -> Result<Option<Loaded>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"/* attempts:load */
+           SELECT attempt.quest_id AS "quest_id: QuestId", quest.title, attempt.status AS "status: AttemptStatus",
+                  attempt.started_at, attempt.completed_at, attempt.abandoned_at, attempt.total_experience_earned,
+                  attempt.completion_percentage, attempt.current_step_id AS "current_step_id: StepId", attempt.notes,
+                  attempt.units_version, quest.units_version AS quest_units_version,
+                  quest.quest_type AS "quest_type: QuestType", quest.difficulty_level AS "difficulty_level: DifficultyLevel",
+                  quest.subject_id, quest.experience_points_reward, coalesce(quest.skill_tags, '{}') AS "skill_tags!",
+                  coalesce((SELECT jsonb_agg(jsonb_build_object('skillTag', skill_tag, 'skillId', skill_id, 'points', points)
+                                             ORDER BY display_order)
+                            FROM quest_skill_rewards WHERE quest_id = quest.id), '[]') AS "skill_rewards!: Json<Vec<SkillReward>>",
+                  ARRAY(SELECT path.id FROM learning_path_quests AS link
+                        JOIN learning_paths AS path ON path.id = link.learning_path_id AND path.is_published
+                        WHERE link.quest_id = quest.id ORDER BY path.id) AS "learning_path_ids!",
+                  (SELECT count(*) FROM quest_assessments WHERE quest_id = quest.id AND retired_at IS NULL) AS "assessments!",
+                  (SELECT count(DISTINCT submission.assessment_id) FROM quest_submissions AS submission
+                   JOIN quest_assessments AS assessment ON assessment.id = submission.assessment_id AND assessment.retired_at IS NULL
+                   WHERE submission.attempt_id = attempt.id AND submission.is_passed) AS "passed!",
+                  step.id AS "step_id?: StepId", step.step_number AS "step_number?", step.title AS "step_title?",
+                  step.step_type AS "step_type?: StepType", step.is_optional AS "is_optional?",
+                  step.retired_at IS NOT NULL AS "is_retired!", step.experience_points AS "experience_points?",
+                  CASE WHEN step.id = $3 THEN step.validation_criteria END AS validation_criteria,
+                  CASE WHEN step.id = $3 THEN step.content END AS content,
+                  progress.status AS "step_status?: StepStatus", progress.started_at AS "step_started_at?",
+                  progress.completed_at AS "step_completed_at?", progress.submission_data AS "submission_data?",
+                  progress.feedback AS "feedback?", progress.experience_earned AS "experience_earned?",
+                  progress.attempts_count AS "attempts_count?"
+           FROM user_quest_attempts AS attempt
+           JOIN quests AS quest ON quest.id = attempt.quest_id
+           LEFT JOIN (quest_steps AS step
+                      LEFT JOIN user_quest_step_progress AS progress ON progress.step_id = step.id AND progress.attempt_id = $1)
+               ON step.quest_id = quest.id AND (step.retired_at IS NULL OR progress.id IS NOT NULL)
+           WHERE attempt.id = $1 AND attempt.auth_user_id = $2
+           ORDER BY step.step_number"#,
+        id.0,
+        learner.0,
+        target.map(|step| step.0),
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut steps = Vec::with_capacity(rows.len());
+    let mut found = Target::default();
+    let mut loaded = None;
+    for row in rows {
+        if let (Some(step_id), Some(step_number), Some(title), Some(step_type)) =
+            (row.step_id, row.step_number, row.step_title, row.step_type)
+        {
+            if target == Some(step_id) {
+                found = Target { validation_criteria: row.validation_criteria, content: row.content };
+            }
+            steps.push(StepProgress {
+                step_id,
+                step_number,
+                title,
+                step_type,
+                is_optional: row.is_optional.unwrap_or_default(),
+                is_retired: row.is_retired,
+                experience_points: row.experience_points.unwrap_or_default(),
+                status: row.step_status.unwrap_or(StepStatus::NotStarted),
+                started_at: row.step_started_at,
+                completed_at: row.step_completed_at,
+                submission_data: row.submission_data,
+                feedback: row.feedback,
+                experience_earned: row.experience_earned.unwrap_or_default(),
+                attempts_count: row.attempts_count.unwrap_or_default(),
+            });
+        }
+        if loaded.is_some() {
+            continue;
+        }
+        loaded = Some(Loaded {
+            attempt: Attempt {
+                id,
+                quest_id: row.quest_id,
+                quest_title: row.title,
+                status: row.status,
+                started_at: row.started_at,
+                completed_at: row.completed_at,
+                abandoned_at: row.abandoned_at,
+                total_experience_earned: row.total_experience_earned,
+                completion_percentage: row.completion_percentage,
+                current_step_id: row.current_step_id,
+                notes: row.notes,
+            },
+            steps: Vec::new(),
+            quest: QuestFacts {
+                quest_type: row.quest_type,
+                difficulty_level: row.difficulty_level,
+                subject_id: row.subject_id,
+                experience_points_reward: row.experience_points_reward,
+                skill_tags: row.skill_tags,
+                skill_rewards: row.skill_rewards.0,
+                learning_path_ids: row.learning_path_ids,
+            },
+            assessments: Assessments { all: row.assessments, passed: row.passed },
+            target: Target::default(),
+            is_stale: row.units_version != row.quest_units_version
+                && matches!(row.status, AttemptStatus::InProgress | AttemptStatus::Paused),
+            units_version: row.quest_units_version,
+        });
+    }
+    Ok(loaded.map(|loaded| Loaded { steps, target: found, ..loaded }))
+}

@@ -1,0 +1,85 @@
+//! Pause, resume, abandon, notes.
+
+use sqlx::PgConnection;
+
+use super::load::{Loaded, load};
+use super::settle::settle;
+use crate::attempts::model::{AttemptStatus, AttemptWithSteps, Move, Refusal};
+use crate::ids::{AttemptId, LearnerId};
+use crate::learners::{self, Locked};
+use crate::origin::Origin;
+use crate::outbox::events::{AttemptMoved, Event};
+
+/// Moves an attempt along its state machine; where it is already, nothing happens.
+/// `check` sees the attempt before the move, and may refuse.
+///
+/// # Errors
+/// When the state machine has no such way.
+pub async fn move_attempt<E: From<Refusal>>(
+    connection: &mut PgConnection,
+    origin: &Origin,
+    learner: LearnerId,
+    id: AttemptId,
+    how: Move,
+    check: impl FnOnce(&AttemptWithSteps) -> Result<(), E>,
+) -> Result<AttemptWithSteps, E> {
+    let (mut learner, mut loaded) = lock_and_load(connection, origin, learner, id).await?;
+    check(&loaded.view())?;
+    move_loaded(connection, origin, &mut learner, &mut loaded, how).await?;
+    Ok(loaded.view())
+}
+
+/// Sets or clears the learner's notes.
+///
+/// # Errors
+/// When there is no such attempt.
+pub async fn set_notes<E: From<Refusal>>(
+    connection: &mut PgConnection,
+    origin: &Origin,
+    learner: LearnerId,
+    id: AttemptId,
+    notes: Option<String>,
+    check: impl FnOnce(&AttemptWithSteps) -> Result<(), E>,
+) -> Result<AttemptWithSteps, E> {
+    let (mut learner, mut loaded) = lock_and_load(connection, origin, learner, id).await?;
+    check(&loaded.view())?;
+    loaded.attempt.notes = notes;
+    settle(connection, &mut learner, origin, &mut loaded, None).await.map_err(Refusal::from)?;
+    Ok(loaded.view())
+}
+
+async fn lock_and_load(
+    connection: &mut PgConnection,
+    origin: &Origin,
+    learner: LearnerId,
+    id: AttemptId,
+) -> Result<(Locked, Loaded), Refusal> {
+    let learner = learners::lock(connection, learner, origin).await?.ok_or(Refusal::NotFound("attempt"))?;
+    let loaded = load(connection, learner.id, id, None).await?.ok_or(Refusal::NotFound("attempt"))?;
+    Ok((learner, loaded))
+}
+
+pub(super) async fn move_loaded(
+    connection: &mut PgConnection,
+    origin: &Origin,
+    learner: &mut Locked,
+    loaded: &mut Loaded,
+    how: Move,
+) -> Result<(), Refusal> {
+    let Some(to) = loaded.attempt.status.moved(how)? else { return Ok(()) };
+    loaded.attempt.status = to;
+    loaded.attempt.abandoned_at = (to == AttemptStatus::Abandoned).then_some(learner.now);
+    let moved = AttemptMoved {
+        quest_id: loaded.attempt.quest_id,
+        attempt_id: loaded.attempt.id,
+        title: loaded.attempt.quest_title.clone(),
+    };
+    let event = match how {
+        Move::Pause => Event::QuestPaused(moved),
+        Move::Resume => Event::QuestResumed(moved),
+        Move::Abandon => Event::QuestAbandoned(moved),
+    };
+    learner.record(event, None);
+    settle(connection, learner, origin, loaded, None).await?;
+    Ok(())
+}
