@@ -177,7 +177,12 @@ pub struct Config {
     )]
     pub role_map: crate::http::auth::RoleMap,
     /// Origins of browsers that may call, comma-separated; `*` for any
-    #[arg(long, env = "CORS_ORIGINS", default_value = "http://localhost:3000,http://localhost:5173", value_name = "LIST")]
+    #[arg(
+        long,
+        env = "CORS_ORIGINS",
+        default_value = "http://localhost:3000,http://localhost:5173",
+        value_name = "LIST"
+    )]
     pub cors_origins: String,
     #[command(flatten)]
     pub broker: BrokerConfig,

@@ -46,7 +46,8 @@ async fn is_idle(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         return Ok(false);
     }
     // In a transaction block now() stands still at its start, statement_timestamp() does not.
-    let idle: bool = sqlx::query_scalar!(r#"SELECT now() = statement_timestamp() AS "idle!""#).fetch_one(connection).await?;
+    let idle: bool =
+        sqlx::query_scalar!(r#"SELECT now() = statement_timestamp() AS "idle!""#).fetch_one(connection).await?;
     Ok(idle)
 }
 

@@ -1,1 +1,198 @@
-fn main() {}
+//! The `quests` binary: its commands.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use quests::clock::Clock;
+use quests::commands::{seed, verify};
+use quests::config::{Config, ContentLimits, DEVELOPMENT_SECRET, DatabaseConfig, JwtConfig};
+use quests::db::{self, Db};
+use quests::http::auth::development_token;
+use uuid::Uuid;
+
+/// The backend of gamified learning: quests, learners' progress on them, and the rewards it brings.
+///
+/// Every option is an environment variable too; `quests serve --help` lists them all with their
+/// defaults, units and limits.
+#[derive(Parser)]
+#[command(version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the REST API, the Swagger UI (/docs) and the events, until SIGINT or SIGTERM
+    Serve(Box<Config>),
+    /// Bring the database's schema up to date; does nothing when it is
+    Migrate {
+        #[command(flatten)]
+        database: DatabaseConfig,
+    },
+    /// Load a curriculum file; quests that are there already stay as they are
+    ///
+    /// Without FILE, the demo: a first-semester course of C programming. The file is loaded as a
+    /// whole or not at all.
+    Seed {
+        /// Curriculum file (JSON), see examples/README.md
+        file: Option<std::path::PathBuf>,
+        #[command(flatten)]
+        database: DatabaseConfig,
+        #[command(flatten)]
+        limits: ContentLimits,
+    },
+    /// Prove that progress, experience points, grants and events agree
+    ///
+    /// Recomputes every attempt from its steps and grants. Prints each drift and exits 1 if there
+    /// is any; else one line and exit 0. Writes nothing.
+    Verify {
+        #[command(flatten)]
+        database: DatabaseConfig,
+    },
+    /// Print the OpenAPI 3.1 document
+    Openapi,
+    /// Print a token for development, valid for 30 days, and nothing else
+    ///
+    /// Refuses unless JWT_SECRET is the development secret.
+    Token {
+        /// Whose token
+        #[arg(long, value_enum)]
+        role: Role,
+        /// Who: `sub` of the token; left out, one id per role
+        #[arg(long, value_name = "UUID")]
+        sub: Option<Uuid>,
+        #[command(flatten)]
+        jwt: JwtConfig,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Role {
+    Learner,
+    Author,
+    Admin,
+    Service,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("the runtime cannot start: {error}")),
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(code) => code,
+        Err(message) => fail(&message),
+    }
+}
+
+fn fail(message: &str) -> ExitCode {
+    complain(message);
+    ExitCode::FAILURE
+}
+
+fn complain(message: &str) {
+    // Standard error may be closed; there is nowhere else to say it.
+    drop(writeln!(std::io::stderr(), "quests: {message}"));
+}
+
+fn say(line: &str) -> Result<(), String> {
+    writeln!(std::io::stdout(), "{line}").map_err(|error| error.to_string())
+}
+
+async fn run(command: Command) -> Result<ExitCode, String> {
+    let clock = Clock::default();
+    match command {
+        Command::Serve(config) => serve(&config, clock).await?,
+        Command::Migrate { database } => {
+            migrate(&database).await?;
+            say("the database is up to date")?;
+        }
+        Command::Seed { file, database, limits } => {
+            let text = match &file {
+                None => seed::DEMO.to_owned(),
+                Some(path) => std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?,
+            };
+            let db = Db::new(db::pool(&database).map_err(unusable)?);
+            say(&seed::seed(&db, &clock, &limits, &text).await?)?;
+        }
+        Command::Verify { database } => return verified(&database).await,
+        Command::Openapi => {
+            let (_, document) = quests::routes::routes();
+            say(&document.to_pretty_json().map_err(|error| error.to_string())?)?;
+        }
+        Command::Token { role, sub, jwt } => say(&token(role, sub, &jwt, &clock)?)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn unusable(error: sqlx::Error) -> String {
+    format!("DATABASE_URL: {error}")
+}
+
+async fn migrate(database: &DatabaseConfig) -> Result<(), String> {
+    // Outside the pool: an index on a large table may take longer than a request's statement may.
+    let unhurried = DatabaseConfig { database_statement_timeout_ms: 0, ..database.clone() };
+    let mut connection = db::dedicated(&unhurried, "quests migrate").await.map_err(unusable)?;
+    db::MIGRATOR.run(&mut connection).await.map_err(|error| format!("the migration failed: {error}"))
+}
+
+async fn verified(database: &DatabaseConfig) -> Result<ExitCode, String> {
+    let unhurried = DatabaseConfig { database_statement_timeout_ms: 0, ..database.clone() };
+    let mut connection = db::dedicated(&unhurried, "quests verify").await.map_err(unusable)?;
+    let report = verify::verify(&mut connection).await.map_err(|error| error.to_string())?;
+    for drift in &report.drifts {
+        say(drift)?;
+    }
+    let looked = format!("{} attempts, {} grants, {} events", report.attempts, report.grants, report.events);
+    if report.drifts.is_empty() {
+        say(&format!("{looked}: all agree"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    complain(&format!("{looked}: {} drifts", report.drifts.len()));
+    Ok(ExitCode::FAILURE)
+}
+
+fn token(role: Role, sub: Option<Uuid>, jwt: &JwtConfig, clock: &Clock) -> Result<String, String> {
+    if jwt.jwt_secret != DEVELOPMENT_SECRET {
+        return Err("JWT_SECRET is not the development secret; real tokens come from your identity provider".into());
+    }
+    let (name, id) = match role {
+        Role::Learner => ("Player", 0x1),
+        Role::Author => ("Verified Lecturer", 0xa1),
+        Role::Admin => ("Game Master", 0xad),
+        Role::Service => ("service", 0x5e),
+    };
+    let sub = sub.unwrap_or_else(|| Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_0000_0000 | id));
+    development_token(jwt, clock, sub, vec![name.to_owned()]).map_err(|error| error.to_string())
+}
+
+async fn serve(config: &Config, clock: Clock) -> Result<(), String> {
+    quests::telemetry::init(config.log_format, &config.rust_log)?;
+    if config.jwt.jwt_secret == DEVELOPMENT_SECRET {
+        tracing::warn!("JWT_SECRET is the development secret: anyone can make tokens; never use it in production");
+    }
+    if config.migrate_on_start {
+        migrate(&config.database).await?;
+    }
+    let db = Db::new(db::pool(&config.database).map_err(unusable)?);
+    let listener = tokio::net::TcpListener::bind(config.bind_addr)
+        .await
+        .map_err(|error| format!("BIND_ADDR {}: {error}", config.bind_addr))?;
+    let running = quests::app::start(config, db, clock, listener)?;
+    tracing::info!(address = %running.address, "serving; Swagger UI at /docs");
+    stop_signal().await.map_err(|error| error.to_string())?;
+    tracing::info!("stopping: open requests get their answers");
+    running.stop().await;
+    Ok(())
+}
+
+async fn stop_signal() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+    }
+}

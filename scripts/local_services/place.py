@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import pwd
-import shutil
 import socket
 import subprocess
 import sys
@@ -59,14 +58,6 @@ def reachable_folder(folder):
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(stand_in)
     return stand_in
-
-
-def remove_folder(folder):
-    """Removes what reachable_folder made, and everything in it."""
-    shutil.rmtree(home(folder), ignore_errors=True)
-    for link in [Path(folder) / "stand-in", Path(folder)]:
-        if link.is_symlink():
-            link.unlink()
 
 
 @contextlib.contextmanager

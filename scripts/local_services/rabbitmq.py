@@ -9,7 +9,7 @@ import struct
 import time
 from pathlib import Path
 
-from .place import State, Trouble, account, is_free, private_folder, reachable_folder, say, tail
+from .place import State, Trouble, account, home, is_free, private_folder, reachable_folder, say, tail
 from .process import Process
 
 NAME, VARIABLE, PACKAGES = "RabbitMQ", "AMQP_URL", ["rabbitmq-server"]
@@ -87,8 +87,7 @@ class Node:
         self._look()
 
     def _look(self):
-        link = self.base / "stand-in"
-        self.folder = (link if link.is_symlink() else self.base).resolve()
+        self.folder = home(self.base)
         self.server = Process(self.folder / "pid")
         self.epmd = Process(self.folder / "epmd.pid")
 
@@ -104,6 +103,8 @@ class Node:
         """Chooses name and ports. The name is in the data, so it stays; so does a port that can be had."""
         reachable_folder(self.base)
         self._look()
+        if not 30000 <= self.wanted_port <= 65000:
+            raise Trouble(f"port {self.wanted_port}: choose one from 30000 to 65000")
         self.state = State(self.folder)
         if not self.state.get("node"):
             unique = hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]

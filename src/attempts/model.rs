@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-pub use crate::quests::model::{AttemptStatus, StepStatus, StepType};
 use crate::criteria::{Unmet, Violation};
 use crate::ids::{AttemptId, QuestId, StepId};
+pub use crate::quests::model::{AttemptStatus, StepStatus, StepType};
 use crate::rewards::Earned;
 use crate::unlocks::model::{Condition, Unlocked};
 
@@ -113,7 +113,10 @@ pub enum Refusal {
 pub enum Outcome {
     Completed(Box<Completion>),
     /// The try counts, and is answered with what is missing.
-    NotMet { unmet: Vec<Unmet>, step: Box<StepProgress> },
+    NotMet {
+        unmet: Vec<Unmet>,
+        step: Box<StepProgress>,
+    },
 }
 
 /// Where the units of a quest stand for one learner.

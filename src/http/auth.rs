@@ -120,7 +120,9 @@ impl Authenticator {
     /// A sentence that says what to set instead, when the secret is too short.
     pub fn new(config: &JwtConfig, roles: RoleMap) -> Result<Self, String> {
         if config.jwt_secret.len() < 32 {
-            return Err("JWT_SECRET has fewer than 32 bytes; set a longer one, e.g. from `openssl rand -base64 48`".into());
+            return Err(
+                "JWT_SECRET has fewer than 32 bytes; set a longer one, e.g. from `openssl rand -base64 48`".into()
+            );
         }
         // The algorithm comes from the configuration, never from the token.
         let mut validation = Validation::new(Algorithm::HS256);
@@ -160,9 +162,10 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let header = parts.headers.get(AUTHORIZATION).ok_or_else(|| {
-            Problem::new(Code::Unauthorized, "send a token: `Authorization: Bearer …`")
-        })?;
+        let header = parts
+            .headers
+            .get(AUTHORIZATION)
+            .ok_or_else(|| Problem::new(Code::Unauthorized, "send a token: `Authorization: Bearer …`"))?;
         let (scheme, token) = header.to_str().ok().and_then(|text| text.split_once(' ')).unwrap_or_default();
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Problem::new(Code::Unauthorized, "send a token: `Authorization: Bearer …`"));

@@ -141,14 +141,14 @@ fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Pr
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     let is_json = essence.eq_ignore_ascii_case("application/json")
-        || (essence.to_ascii_lowercase().starts_with("application/") && essence.to_ascii_lowercase().ends_with("+json"));
+        || (essence.to_ascii_lowercase().starts_with("application/")
+            && essence.to_ascii_lowercase().ends_with("+json"));
     if !is_json {
         return Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json"));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        if error.inner().is_data() { invalid_at(&error) } else { malformed(error.inner()) }
-    })?;
+    let value = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| if error.inner().is_data() { invalid_at(&error) } else { malformed(error.inner()) })?;
     deserializer.end().map_err(|error| malformed(&error))?;
     Ok(value)
 }
@@ -266,12 +266,17 @@ impl Transaction {
             return Err(Problem::new(Code::IdempotencyKeyReused, "use a new key for another request"));
         }
         let headers: Vec<(String, String)> = serde_json::from_value(stored.headers).unwrap_or_default();
-        Ok(Some(Answer {
-            status: u16::try_from(stored.status).ok().and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or_default(),
-            headers,
-            body: stored.body,
-        }
-        .header("idempotency-replayed", "true")))
+        Ok(Some(
+            Answer {
+                status: u16::try_from(stored.status)
+                    .ok()
+                    .and_then(|status| StatusCode::from_u16(status).ok())
+                    .unwrap_or_default(),
+                headers,
+                body: stored.body,
+            }
+            .header("idempotency-replayed", "true"),
+        ))
     }
 
     async fn keep(&self, connection: &mut PgConnection, key: &IdempotencyKey, answer: &Answer) -> Result<(), Problem> {

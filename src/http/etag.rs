@@ -26,11 +26,10 @@ pub fn of(value: &impl Serialize) -> String {
 pub fn respond(request: &HeaderMap, value: &impl Serialize) -> Response {
     let body = serde_json::to_vec(value).unwrap_or_default();
     let tag = of_bytes(&body);
-    let known = request
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|header| header.to_str().ok())
-        .any(|header| header.trim() == "*" || candidates(header).any(|known| known.trim_start_matches("W/") == tag));
+    let known =
+        request.get_all(header::IF_NONE_MATCH).iter().filter_map(|header| header.to_str().ok()).any(|header| {
+            header.trim() == "*" || candidates(header).any(|known| known.trim_start_matches("W/") == tag)
+        });
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {

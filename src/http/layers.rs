@@ -29,7 +29,8 @@ impl Correlation {
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         let visible = |text: &&str| (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-        let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok()).filter(|text| is_traceparent(text));
+        let traceparent =
+            headers.get("traceparent").and_then(|value| value.to_str().ok()).filter(|text| is_traceparent(text));
         let id = headers
             .get(CORRELATION_ID)
             .and_then(|value| value.to_str().ok())
@@ -78,9 +79,12 @@ pub async fn observe(State(limits): State<Observe>, mut request: Request, next: 
     } else {
         match tokio::time::timeout(limits.request_timeout, next.run(request).instrument(span.clone())).await {
             Ok(response) => response,
-            Err(_) => Problem::new(Code::Unavailable, "the answer took too long; the effect may still come, so repeat with the same Idempotency-Key")
-                .retry_after(1)
-                .into_response(),
+            Err(_) => Problem::new(
+                Code::Unavailable,
+                "the answer took too long; the effect may still come, so repeat with the same Idempotency-Key",
+            )
+            .retry_after(1)
+            .into_response(),
         }
     };
     render_problem(&mut response, &path);

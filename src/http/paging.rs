@@ -67,8 +67,12 @@ pub fn after<C: DeserializeOwned>(cursor: Option<&str>) -> Result<Option<C>, Pro
     cursor
         .map(|cursor| {
             let json = URL_SAFE_NO_PAD.decode(cursor).ok();
-            json.and_then(|json| serde_json::from_slice(&json).ok())
-                .ok_or_else(|| Problem::new(Code::MalformedCursor, "pass nextCursor of a page of this list, with the same filters and sort"))
+            json.and_then(|json| serde_json::from_slice(&json).ok()).ok_or_else(|| {
+                Problem::new(
+                    Code::MalformedCursor,
+                    "pass nextCursor of a page of this list, with the same filters and sort",
+                )
+            })
         })
         .transpose()
 }

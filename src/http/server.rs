@@ -30,7 +30,11 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, 
         .header_read_timeout(limits.header_timeout)
         // The exact limit is answered with a problem by the outermost layer; this is the hard stop.
         .max_buf_size(limits.max_header_bytes * 2);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(100).keep_alive_interval(Some(limits.header_timeout));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(100)
+        .keep_alive_interval(Some(limits.header_timeout));
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.max_connections));
 

@@ -19,7 +19,11 @@ impl Checks {
     /// Text of `min..=max` characters that PostgreSQL can hold.
     pub fn text(&mut self, pointer: &str, text: &str, min: usize, max: usize) {
         let length = text.chars().count();
-        self.require((min..=max).contains(&length), pointer, format!("must have {min} to {max} characters, it has {length}"));
+        self.require(
+            (min..=max).contains(&length),
+            pointer,
+            format!("must have {min} to {max} characters, it has {length}"),
+        );
         self.require(min == 0 || !text.trim().is_empty(), pointer, "must not be blank");
         self.no_nul(pointer, text);
     }
@@ -33,7 +37,11 @@ impl Checks {
     pub fn document(&mut self, pointer: &str, value: &Value, max_bytes: usize) {
         self.require(value.is_object(), pointer, "must be a JSON object");
         let bytes = value.to_string().len();
-        self.require(bytes <= max_bytes, pointer, format!("must have at most {max_bytes} bytes of JSON, it has {bytes}"));
+        self.require(
+            bytes <= max_bytes,
+            pointer,
+            format!("must have at most {max_bytes} bytes of JSON, it has {bytes}"),
+        );
         if let Some(at) = find_nul(value) {
             self.0.push(FieldError::new(format!("{pointer}{at}"), "must not contain NUL characters"));
         }

@@ -148,7 +148,10 @@ impl Link {
                     Confirmation::Ack(None) => {}
                     Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)) => {
                         let id = returned.delivery.properties.message_id().as_ref().map(ToString::to_string);
-                        return Err(PublishError::Link(format!("message {} came back unrouted", id.unwrap_or_default())));
+                        return Err(PublishError::Link(format!(
+                            "message {} came back unrouted",
+                            id.unwrap_or_default()
+                        )));
                     }
                     other => return Err(PublishError::Link(format!("the broker did not confirm: {other:?}"))),
                 }

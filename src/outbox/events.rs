@@ -48,7 +48,13 @@ pub enum Event {
     /// FR58: points in one skill, paid with the quest.
     SkillPointsGranted(SkillPointsGranted),
     /// FR58: a quest that something gated is open now.
-    ChallengeUnlocked { quest_id: QuestId, title: String, quest_type: QuestType, #[serde(skip_serializing_if = "Option::is_none")] unlocked_by_quest_id: Option<QuestId> },
+    ChallengeUnlocked {
+        quest_id: QuestId,
+        title: String,
+        quest_type: QuestType,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unlocked_by_quest_id: Option<QuestId>,
+    },
     QuestStarted(AttemptMoved),
     QuestPaused(AttemptMoved),
     QuestResumed(AttemptMoved),
@@ -89,7 +95,13 @@ pub struct XpGranted {
 
 impl XpGranted {
     #[must_use]
-    pub const fn new(objective: Objective, source_id: Uuid, points: i32, quest_id: QuestId, attempt_id: AttemptId) -> Self {
+    pub const fn new(
+        objective: Objective,
+        source_id: Uuid,
+        points: i32,
+        quest_id: QuestId,
+        attempt_id: AttemptId,
+    ) -> Self {
         Self {
             points,
             reason: objective.reason(),
@@ -223,7 +235,12 @@ mod tests {
         let keys = ["XPGranted", "SkillPointsGranted", "QuestStarted", "LearningPathCompleted"].map(routing_key);
         assert_eq!(
             keys,
-            ["quests.xp-granted", "quests.skill-points-granted", "quests.quest-started", "quests.learning-path-completed"]
+            [
+                "quests.xp-granted",
+                "quests.skill-points-granted",
+                "quests.quest-started",
+                "quests.learning-path-completed"
+            ]
         );
     }
 }

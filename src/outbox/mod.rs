@@ -7,9 +7,11 @@
 mod broker;
 mod enqueue;
 pub mod events;
+mod prune;
 mod relay;
 
 pub use broker::{Link, topology};
 pub use enqueue::{Pending, enqueue};
 pub use events::Event;
-pub use relay::run;
+pub use prune::prune;
+pub use relay::{Relay, run};

@@ -161,9 +161,13 @@ impl Relay {
         }
         match link.publish(&messages).await {
             Ok(()) => {
-                sqlx::query!("/* events:mark */ UPDATE outbox_events SET published_at = $2 WHERE id = ANY($1)", &published, self.clock.now())
-                    .execute(connection)
-                    .await?;
+                sqlx::query!(
+                    "/* events:mark */ UPDATE outbox_events SET published_at = $2 WHERE id = ANY($1)",
+                    &published,
+                    self.clock.now()
+                )
+                .execute(connection)
+                .await?;
                 metrics::counter!("outbox_published_total").increment(published.len() as u64);
                 *suspicious = false;
                 Ok(claimed)
@@ -179,7 +183,12 @@ impl Relay {
         }
     }
 
-    async fn count_refusal(&self, connection: &mut PgConnection, event: &Logged, reason: &str) -> Result<(), sqlx::Error> {
+    async fn count_refusal(
+        &self,
+        connection: &mut PgConnection,
+        event: &Logged,
+        reason: &str,
+    ) -> Result<(), sqlx::Error> {
         let refusals = sqlx::query_scalar!(
             "UPDATE outbox_events SET refusals = refusals + 1 WHERE id = $1 RETURNING refusals",
             event.id.0

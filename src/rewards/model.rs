@@ -106,7 +106,11 @@ impl Grant {
     /// As a completing call shows it.
     #[must_use]
     pub fn earned(&self) -> Earned {
-        Earned { kind: self.kind, points: self.points, skill_tag: self.skill.as_ref().map(|skill| skill.skill_tag.clone()) }
+        Earned {
+            kind: self.kind,
+            points: self.points,
+            skill_tag: self.skill.as_ref().map(|skill| skill.skill_tag.clone()),
+        }
     }
 }
 
@@ -124,7 +128,12 @@ pub fn grant_of_step(learner: LearnerId, step: StepId, experience_points: i32) -
 
 /// What completing a quest pays: experience first, then each skill.
 #[must_use]
-pub fn grants_of_quest(learner: LearnerId, quest: QuestId, experience_points: i32, skills: &[SkillReward]) -> Vec<Grant> {
+pub fn grants_of_quest(
+    learner: LearnerId,
+    quest: QuestId,
+    experience_points: i32,
+    skills: &[SkillReward],
+) -> Vec<Grant> {
     let experience = Grant::new(learner, Objective::Quest, quest.0, Kind::Xp, None, experience_points);
     let skills = skills.iter().filter_map(|skill| {
         Grant::new(learner, Objective::Quest, quest.0, Kind::SkillPoints, Some(skill.clone()), skill.points)
@@ -182,7 +191,10 @@ mod tests {
     #[test]
     fn tags_that_differ_only_in_case_are_one() {
         let split = split(&tags(&["C", "c", "Arrays"]), 10);
-        assert_eq!(split.iter().map(|reward| (reward.skill_tag.as_str(), reward.points)).collect::<Vec<_>>(), [("C", 5), ("Arrays", 5)]);
+        assert_eq!(
+            split.iter().map(|reward| (reward.skill_tag.as_str(), reward.points)).collect::<Vec<_>>(),
+            [("C", 5), ("Arrays", 5)]
+        );
     }
 
     #[test]
@@ -203,7 +215,10 @@ mod tests {
         let skills = |tag: &str| [SkillReward { skill_tag: tag.into(), skill_id: None, points: 5 }];
         let first = grants_of_quest(learner, quest, 5, &skills("Loops"));
         let again = grants_of_quest(learner, quest, 9, &skills("loops"));
-        assert_eq!(first.iter().map(|grant| grant.id).collect::<Vec<_>>(), again.iter().map(|grant| grant.id).collect::<Vec<_>>());
+        assert_eq!(
+            first.iter().map(|grant| grant.id).collect::<Vec<_>>(),
+            again.iter().map(|grant| grant.id).collect::<Vec<_>>()
+        );
         assert_ne!(first[0].id, first[1].id);
     }
 

@@ -24,7 +24,12 @@ fn step(number: i32, is_optional: bool, is_retired: bool, status: StepStatus) ->
 }
 
 fn any_status() -> impl Strategy<Value = StepStatus> {
-    prop::sample::select(vec![StepStatus::NotStarted, StepStatus::InProgress, StepStatus::Completed, StepStatus::Skipped])
+    prop::sample::select(vec![
+        StepStatus::NotStarted,
+        StepStatus::InProgress,
+        StepStatus::Completed,
+        StepStatus::Skipped,
+    ])
 }
 
 fn any_steps() -> impl Strategy<Value = Vec<StepProgress>> {
@@ -35,7 +40,8 @@ fn any_steps() -> impl Strategy<Value = Vec<StepProgress>> {
 
 #[test]
 fn two_of_three_units_are_66_66_percent() {
-    let steps = [StepStatus::Completed, StepStatus::Completed, StepStatus::NotStarted].map(|status| step(1, false, false, status));
+    let steps = [StepStatus::Completed, StepStatus::Completed, StepStatus::NotStarted]
+        .map(|status| step(1, false, false, status));
     let progress = progress(&steps, Assessments::default());
     assert_eq!(progress.percentage, Decimal::new(6666, 2));
     assert_eq!(progress.current_step, Some(steps[2].step_id));
@@ -58,14 +64,20 @@ fn a_quest_without_units_never_completes_by_itself() {
 
 #[test]
 fn optional_and_retired_steps_lock_nothing() {
-    let steps = [step(1, true, false, StepStatus::NotStarted), step(-1, false, true, StepStatus::NotStarted), step(2, false, false, StepStatus::NotStarted)];
+    let steps = [
+        step(1, true, false, StepStatus::NotStarted),
+        step(-1, false, true, StepStatus::NotStarted),
+        step(2, false, false, StepStatus::NotStarted),
+    ];
     assert!(may_work(AttemptStatus::InProgress, &steps, &steps[2]).is_ok());
 }
 
 #[test]
 fn a_step_is_locked_until_every_earlier_mandatory_one_is_completed() {
     let steps = [step(1, false, false, StepStatus::InProgress), step(2, false, false, StepStatus::NotStarted)];
-    assert!(matches!(may_work(AttemptStatus::InProgress, &steps, &steps[1]), Err(Refusal::StepLocked(missing)) if missing == [steps[0].step_id]));
+    assert!(
+        matches!(may_work(AttemptStatus::InProgress, &steps, &steps[1]), Err(Refusal::StepLocked(missing)) if missing == [steps[0].step_id])
+    );
 }
 
 #[test]

@@ -5,7 +5,9 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::attempts::model::{Assessments, Attempt, AttemptStatus, AttemptWithSteps, StepProgress, StepStatus, StepType};
+use crate::attempts::model::{
+    Assessments, Attempt, AttemptStatus, AttemptWithSteps, StepProgress, StepStatus, StepType,
+};
 use crate::ids::{AttemptId, LearnerId, QuestId, StepId};
 use crate::quests::model::{DifficultyLevel, QuestType};
 use crate::rewards::SkillReward;

@@ -43,9 +43,8 @@ pub async fn run_recomputes(db: &Db, clock: &Clock) -> Result<u64, sqlx::Error> 
     let mut written = 0;
     loop {
         let origin = Origin::job(clock);
-        let done: Option<u64> = db
-            .transact(move |connection| Box::pin(async move { recompute_batch(connection, &origin).await }))
-            .await?;
+        let done: Option<u64> =
+            db.transact(move |connection| Box::pin(async move { recompute_batch(connection, &origin).await })).await?;
         let Some(done) = done else { return Ok(written) };
         written += done;
         tracing::info!(attempts = done, "open attempts recomputed after an edit");
@@ -55,12 +54,12 @@ pub async fn run_recomputes(db: &Db, clock: &Clock) -> Result<u64, sqlx::Error> 
 
 /// One batch of one quest; None when nothing waits. A quest without stale attempts leaves the list.
 async fn recompute_batch(connection: &mut PgConnection, origin: &Origin) -> Result<Option<u64>, sqlx::Error> {
-    // SKIP LOCKED: replicas take different quests.
-    let Some(quest) = sqlx::query_scalar!(
-        "SELECT quest_id FROM unit_recomputes ORDER BY requested_at LIMIT 1 FOR UPDATE SKIP LOCKED"
-    )
-    .fetch_optional(&mut *connection)
-    .await?
+    // Not locked: an author who edits the quest must never wait for learners' rows. Two replicas that
+    // take the same batch meet at the learners' locks, and the second one finds nothing stale.
+    let Some(waiting) =
+        sqlx::query!("SELECT quest_id, requested_at FROM unit_recomputes ORDER BY requested_at LIMIT 1")
+            .fetch_optional(&mut *connection)
+            .await?
     else {
         return Ok(None);
     };
@@ -70,13 +69,19 @@ async fn recompute_batch(connection: &mut PgConnection, origin: &Origin) -> Resu
            WHERE attempt.quest_id = $1 AND attempt.status IN ('InProgress', 'Paused')
              AND attempt.units_version <> quest.units_version
            ORDER BY attempt.auth_user_id LIMIT $2"#,
-        quest,
+        waiting.quest_id,
         BATCH
     )
     .fetch_all(&mut *connection)
     .await?;
     if stale.is_empty() {
-        sqlx::query!("DELETE FROM unit_recomputes WHERE quest_id = $1", quest).execute(connection).await?;
+        sqlx::query!(
+            "DELETE FROM unit_recomputes WHERE quest_id = $1 AND requested_at = $2",
+            waiting.quest_id,
+            waiting.requested_at
+        )
+        .execute(connection)
+        .await?;
         return Ok(Some(0));
     }
     let ids: Vec<Uuid> = stale.iter().map(|row| row.auth_user_id).collect();

@@ -9,8 +9,8 @@ use crate::attempts::model::{AttemptStatus, StepStatus, progress};
 use crate::ids::EventId;
 use crate::learners::Locked;
 use crate::origin::Origin;
-use crate::outbox::events::{Event, QuestCompleted};
 use crate::outbox::enqueue;
+use crate::outbox::events::{Event, QuestCompleted};
 use crate::rewards::{Earned, Grant, effective_skill_rewards, grant_of_step, grants_of_quest};
 use crate::unlocks::{Unlocked, open_after};
 
@@ -36,8 +36,9 @@ pub async fn settle(
 ) -> Result<Settled, sqlx::Error> {
     let (quest_id, attempt_id) = (loaded.attempt.quest_id, loaded.attempt.id);
     let mut grants: Vec<Grant> = Vec::new();
-    let completed_step =
-        changed.filter(|index| loaded.steps[*index].completed_at == Some(learner.now) && loaded.steps[*index].status == StepStatus::Completed);
+    let completed_step = changed.filter(|index| {
+        loaded.steps[*index].completed_at == Some(learner.now) && loaded.steps[*index].status == StepStatus::Completed
+    });
     if let Some(index) = completed_step {
         let step = &mut loaded.steps[index];
         grants.extend(grant_of_step(learner.id, step.step_id, step.experience_points));

@@ -34,8 +34,7 @@ pub async fn start_attempt(
     .fetch_optional(&mut *connection)
     .await?;
     if let Some(id) = existing {
-        let mut loaded =
-            load(connection, learner.id, id, None).await?.ok_or(Refusal::NotFound("attempt"))?;
+        let mut loaded = load(connection, learner.id, id, None).await?.ok_or(Refusal::NotFound("attempt"))?;
         if loaded.attempt.status == AttemptStatus::Abandoned {
             move_loaded(connection, origin, &mut learner, &mut loaded, Move::Resume).await?;
         }

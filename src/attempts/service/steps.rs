@@ -7,7 +7,9 @@ use sqlx::PgConnection;
 use super::load::{Loaded, load};
 use super::settle::settle;
 use super::start::kept;
-use crate::attempts::model::{AttemptWithSteps, Completion, Outcome, Refusal, StepProgress, StepStatus, StepType, may_work};
+use crate::attempts::model::{
+    AttemptWithSteps, Completion, Outcome, Refusal, StepProgress, StepStatus, StepType, may_work,
+};
 use crate::criteria::{Claim, Observed, ValidationCriteria};
 use crate::ids::{AttemptId, LearnerId, QuestId, StepId};
 use crate::learners::{self, Locked};
@@ -129,8 +131,7 @@ pub async fn complete_step<E: From<Refusal>>(
     let step = &mut loaded.steps[index];
     step.status = StepStatus::Completed;
     step.completed_at = Some(learner.now);
-    let settled =
-        settle(connection, &mut learner, origin, &mut loaded, Some(index)).await.map_err(Refusal::from)?;
+    let settled = settle(connection, &mut learner, origin, &mut loaded, Some(index)).await.map_err(Refusal::from)?;
     Ok(Outcome::Completed(Box::new(Completion {
         step: loaded.steps[index].clone(),
         attempt: loaded.view(),

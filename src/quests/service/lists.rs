@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
 use crate::ids::QuestId;
 use crate::quests::model::{DifficultyLevel, Filter, Quest, QuestType, Sort, StepType};
+use crate::rewards::SkillReward;
 
 /// Where a page ended; the variant is the order it belongs to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,7 +28,7 @@ macro_rules! page {
                       coalesce((SELECT jsonb_agg(jsonb_build_object('skillTag', skill_tag, 'skillId', skill_id, 'points', points)
                                                  ORDER BY display_order)
                                 FROM quest_skill_rewards WHERE quest_id = quest.id), '[]')
-                          AS "skill_rewards!: sqlx::types::Json<Vec<crate::rewards::SkillReward>>",
+                          AS "skill_rewards!: Json<Vec<SkillReward>>",
                       (SELECT count(*) FROM quest_steps WHERE quest_id = quest.id AND retired_at IS NULL) AS "step_count!","#
                 + $rank
                 + r#" AS "rank!"
@@ -81,7 +83,7 @@ struct Listed {
     created_by: uuid::Uuid,
     created_at: chrono::DateTime<chrono::Utc>,
     updated_at: chrono::DateTime<chrono::Utc>,
-    skill_rewards: sqlx::types::Json<Vec<crate::rewards::SkillReward>>,
+    skill_rewards: Json<Vec<SkillReward>>,
     step_count: i64,
     rank: f32,
 }

@@ -54,7 +54,8 @@ pub async fn set_prerequisites(
     needed: &[Uuid],
 ) -> Result<(), Refusal> {
     sqlx::query!("SELECT pg_advisory_xact_lock($1)", GRAPH_LOCK).fetch_one(&mut *connection).await?;
-    let known = sqlx::query_scalar!("SELECT id FROM quests WHERE id = ANY($1)", needed).fetch_all(&mut *connection).await?;
+    let known =
+        sqlx::query_scalar!("SELECT id FROM quests WHERE id = ANY($1)", needed).fetch_all(&mut *connection).await?;
     if let Some(unknown) = needed.iter().find(|id| !known.contains(id)) {
         return Err(Refusal::Invalid("/questIds", format!("there is no quest {unknown}")));
     }
@@ -117,7 +118,10 @@ async fn find_cycle(
 ///
 /// # Errors
 /// The database's.
-pub async fn list_skill_rewards(connection: &mut PgConnection, quest: QuestId) -> Result<Vec<SkillReward>, sqlx::Error> {
+pub async fn list_skill_rewards(
+    connection: &mut PgConnection,
+    quest: QuestId,
+) -> Result<Vec<SkillReward>, sqlx::Error> {
     sqlx::query_as!(
         SkillReward,
         "SELECT skill_tag, skill_id, points FROM quest_skill_rewards WHERE quest_id = $1 ORDER BY display_order",

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::units;
@@ -9,6 +10,7 @@ use crate::ids::{LearnerId, QuestId};
 use crate::origin::Origin;
 use crate::quests::audit;
 use crate::quests::model::{DifficultyLevel, Quest, QuestInput, QuestType, Refusal};
+use crate::rewards::SkillReward;
 
 /// Reads a quest; one statement.
 ///
@@ -25,7 +27,7 @@ pub async fn get_quest(connection: &mut PgConnection, id: QuestId) -> Result<Opt
                   coalesce((SELECT jsonb_agg(jsonb_build_object('skillTag', skill_tag, 'skillId', skill_id, 'points', points)
                                              ORDER BY display_order)
                             FROM quest_skill_rewards WHERE quest_id = quest.id), '[]')
-                      AS "skill_rewards!: sqlx::types::Json<Vec<crate::rewards::SkillReward>>",
+                      AS "skill_rewards!: Json<Vec<SkillReward>>",
                   (SELECT count(*) FROM quest_steps WHERE quest_id = quest.id AND retired_at IS NULL) AS "step_count!"
            FROM quests AS quest
            WHERE quest.id = $1"#,

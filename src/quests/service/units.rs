@@ -21,7 +21,9 @@ pub(super) async fn check_activation(connection: &mut PgConnection, quest: Quest
         return Err(Refusal::NotActivatable("add a mandatory step or an assessment first".to_owned()));
     }
     if let Some(step) = units.ungraded {
-        return Err(Refusal::NotActivatable(format!("Coding step {step} needs validationCriteria: only a grader completes it")));
+        return Err(Refusal::NotActivatable(format!(
+            "Coding step {step} needs validationCriteria: only a grader completes it"
+        )));
     }
     Ok(())
 }

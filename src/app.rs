@@ -1,0 +1,175 @@
+//! State; starts server, relay and jobs; drains them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
+
+use crate::attempts::service::run_recomputes;
+use crate::clock::Clock;
+use crate::config::{Config, ContentLimits};
+use crate::db::Db;
+use crate::http::auth::Authenticator;
+use crate::http::command::CommandLimits;
+use crate::http::health::{Broker, Health};
+use crate::http::layers::{self, Observe};
+use crate::http::server::{ServerLimits, serve};
+use crate::outbox;
+use crate::routes::routes;
+
+/// What handlers can ask for.
+#[derive(Clone)]
+pub struct App {
+    db: Db,
+    clock: Clock,
+    auth: Authenticator,
+    commands: CommandLimits,
+    content: Arc<ContentLimits>,
+    health: Health,
+}
+
+macro_rules! part {
+    ($($field:ident: $type:ty),+ $(,)?) => {$(
+        impl FromRef<App> for $type {
+            fn from_ref(app: &App) -> Self {
+                app.$field.clone()
+            }
+        }
+    )+};
+}
+part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health);
+
+/// A service that runs until it is told to stop.
+#[derive(Debug)]
+pub struct Running {
+    pub address: std::net::SocketAddr,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Running {
+    /// Lets open requests and the relay finish, then returns.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.wait().await;
+    }
+}
+
+/// Starts everything on `listener`.
+///
+/// # Errors
+/// A sentence that says which setting is wrong.
+pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Result<Running, String> {
+    let (broker_state, broker) = watch::channel(Broker::Absent);
+    let millis = Duration::from_millis;
+    let limits = &config.http;
+    let app = App {
+        db: db.clone(),
+        clock: clock.clone(),
+        auth: Authenticator::new(&config.jwt, config.role_map.clone())?,
+        commands: CommandLimits {
+            max_body_bytes: limits.max_body_bytes,
+            body_timeout: millis(limits.body_timeout_ms),
+            idempotency_key_age: chrono::TimeDelta::hours(limits.idempotency_key_hours.into()),
+        },
+        content: Arc::new(config.content.clone()),
+        health: Health { broker },
+    };
+    let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
+    let observe = Observe { request_timeout: millis(limits.request_timeout_ms), max_header_bytes };
+    let router = router(app, observe, &config.cors_origins)?;
+    let server_limits = ServerLimits {
+        header_timeout: millis(limits.header_timeout_ms),
+        max_header_bytes,
+        max_connections: limits.max_connections,
+        drain_timeout: millis(limits.drain_timeout_ms),
+    };
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    crate::http::health::recorder();
+
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    // The relay outlives the server, so that what the last requests did still goes out.
+    let relay_stop = CancellationToken::new();
+    let relay = outbox::Relay {
+        db: db.clone(),
+        database: config.database.clone(),
+        broker: config.broker.clone(),
+        clock: clock.clone(),
+        state: broker_state,
+        stop: relay_stop.clone(),
+    };
+    tasks.spawn(outbox::run(relay));
+    let server_stop = stop.clone();
+    tasks.spawn(async move {
+        serve(listener, router, server_limits, server_stop).await;
+        relay_stop.cancel();
+    });
+    let retention = Retention {
+        events: chrono::TimeDelta::days(config.broker.event_retention_days.into()),
+        keys: chrono::TimeDelta::hours(limits.idempotency_key_hours.into()),
+    };
+    tasks.spawn(jobs(db, clock, retention, stop.clone()));
+    tasks.close();
+    Ok(Running { address, stop, tasks })
+}
+
+fn router(app: App, observe: Observe, cors_origins: &str) -> Result<Router, String> {
+    let (routes, document) = routes();
+    let swagger = SwaggerUi::new("/docs").url("/openapi.json", document).config(
+        SwaggerConfig::default()
+            .persist_authorization(true)
+            .try_it_out_enabled(true)
+            .display_request_duration(true)
+            .filter(true)
+            .doc_expansion("list"),
+    );
+    Ok(routes
+        .merge(Router::<App>::from(swagger))
+        .method_not_allowed_fallback(|| async { axum::http::StatusCode::METHOD_NOT_ALLOWED })
+        .fallback(|| async { axum::http::StatusCode::NOT_FOUND })
+        .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(from_fn(layers::vary))
+        .layer(CompressionLayer::new())
+        .layer(layers::cors(cors_origins)?)
+        .layer(from_fn_with_state(observe, layers::observe))
+        .with_state(app))
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Retention {
+    events: chrono::TimeDelta,
+    keys: chrono::TimeDelta,
+}
+
+/// The service's own work: attempts after edits at once, housekeeping once an hour.
+async fn jobs(db: Db, clock: Clock, retention: Retention, stop: CancellationToken) {
+    let mut ticks: u64 = 0;
+    loop {
+        if let Err(error) = run_recomputes(&db, &clock).await {
+            tracing::warn!(%error, "the recompute job goes on later");
+        }
+        if ticks.is_multiple_of(3600) {
+            let now = clock.now();
+            match outbox::prune(&db, now - retention.events, now - retention.keys).await {
+                Ok(0) => {}
+                Ok(rows) => tracing::info!(rows, "old events and keys removed"),
+                Err(error) => tracing::warn!(%error, "housekeeping goes on later"),
+            }
+            crate::http::health::recorder().run_upkeep();
+        }
+        ticks += 1;
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}

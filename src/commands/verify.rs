@@ -1,0 +1,155 @@
+//! `quests verify`: proves that what is stored is what the rows say.
+
+use sqlx::PgConnection;
+
+use crate::attempts::model::{Assessments, AttemptStatus, StepProgress, StepStatus, StepType, progress};
+use crate::ids::StepId;
+
+/// What was looked at, and everything that does not fit.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub attempts: u64,
+    pub grants: u64,
+    pub events: u64,
+    pub drifts: Vec<String>,
+}
+
+/// Recomputes every attempt from its steps and grants, and holds grants and events against each
+/// other. Reads in pages of learners' attempts; writes nothing.
+///
+/// # Errors
+/// The database's.
+pub async fn verify(connection: &mut PgConnection) -> Result<Report, sqlx::Error> {
+    let mut report = Report::default();
+    attempts(connection, &mut report).await?;
+    let counts = sqlx::query!(
+        r#"SELECT (SELECT count(*) FROM reward_grants) AS "grants!", (SELECT count(*) FROM outbox_events) AS "events!""#
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    report.grants = u64::try_from(counts.grants).unwrap_or_default();
+    report.events = u64::try_from(counts.events).unwrap_or_default();
+
+    // Events older than the retention are gone; a grant younger than its learner's oldest event must have one.
+    let silent = sqlx::query_scalar!(
+        r#"SELECT 'grant ' || reward.id || ' of learner ' || reward.auth_user_id || ' has no event' AS "drift!"
+           FROM reward_grants AS reward
+           WHERE NOT EXISTS (SELECT FROM outbox_events AS event WHERE event.id = reward.id)
+             AND reward.granted_at >= (SELECT min(occurred_at) FROM outbox_events)"#
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let unfounded = sqlx::query_scalar!(
+        r#"SELECT 'event ' || event.id || ' of learner ' || event.auth_user_id || ' announces no grant of its points' AS "drift!"
+           FROM outbox_events AS event
+           LEFT JOIN reward_grants AS reward ON reward.id = event.id
+           WHERE event.event_type IN ('XPGranted', 'SkillPointsGranted')
+             AND (reward.id IS NULL OR reward.points <> (event.data ->> 'points')::int)"#
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let gaps = sqlx::query_scalar!(
+        r#"SELECT 'learner ' || learner.auth_user_id || ' has events up to ' || coalesce(log.last, 0) || ' and counts '
+                  || learner.event_seq || ', ' || log.events || ' of them from ' || log.first AS "drift!"
+           FROM learners AS learner
+           JOIN (SELECT auth_user_id, max(learner_seq) AS last, min(learner_seq) AS first, count(*) AS events
+                 FROM outbox_events GROUP BY auth_user_id) AS log USING (auth_user_id)
+           WHERE log.last <> learner.event_seq OR log.last - log.first + 1 <> log.events"#
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    report.drifts.extend(silent.into_iter().chain(unfounded).chain(gaps));
+    Ok(report)
+}
+
+/// Attempts whose percentage, current step or experience is not what their rows give.
+async fn attempts(connection: &mut PgConnection, report: &mut Report) -> Result<(), sqlx::Error> {
+    let mut after = uuid::Uuid::nil();
+    loop {
+        let page = sqlx::query!(
+            r#"SELECT attempt.id, attempt.quest_id, attempt.status AS "status: AttemptStatus", attempt.completion_percentage,
+                      attempt.total_experience_earned, attempt.units_version, quest.units_version AS quest_units_version,
+                      (SELECT coalesce(sum(points), 0) FROM reward_grants
+                       WHERE auth_user_id = attempt.auth_user_id AND attempt_id = attempt.id AND kind = 'XP') AS "granted!",
+                      (SELECT coalesce(sum(experience_earned), 0) FROM user_quest_step_progress WHERE attempt_id = attempt.id) AS "by_steps!",
+                      (SELECT coalesce(sum(points), 0) FROM reward_grants
+                       WHERE auth_user_id = attempt.auth_user_id AND attempt_id = attempt.id AND kind = 'XP'
+                         AND objective_type = 'QuestStep') AS "granted_to_steps!",
+                      (SELECT count(*) FROM quest_assessments WHERE quest_id = quest.id AND retired_at IS NULL) AS "assessments!",
+                      (SELECT count(DISTINCT submission.assessment_id) FROM quest_submissions AS submission
+                       JOIN quest_assessments AS assessment ON assessment.id = submission.assessment_id AND assessment.retired_at IS NULL
+                       WHERE submission.attempt_id = attempt.id AND submission.is_passed) AS "passed!"
+               FROM user_quest_attempts AS attempt JOIN quests AS quest ON quest.id = attempt.quest_id
+               WHERE attempt.id > $1 ORDER BY attempt.id LIMIT 1000"#,
+            after
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.id;
+        let ids: Vec<uuid::Uuid> = page.iter().map(|attempt| attempt.id).collect();
+        let steps = sqlx::query!(
+            r#"SELECT attempt.id AS attempt_id, step.id AS "step_id: StepId", step.step_number, step.is_optional,
+                      step.step_type AS "step_type: StepType", progress.status AS "status?: StepStatus"
+               FROM user_quest_attempts AS attempt
+               JOIN quest_steps AS step ON step.quest_id = attempt.quest_id AND step.retired_at IS NULL
+               LEFT JOIN user_quest_step_progress AS progress ON progress.attempt_id = attempt.id AND progress.step_id = step.id
+               WHERE attempt.id = ANY($1) ORDER BY attempt.id, step.step_number"#,
+            &ids
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        for attempt in &page {
+            report.attempts += 1;
+            if attempt.granted != i64::from(attempt.total_experience_earned) {
+                report.drifts.push(format!(
+                    "attempt {}: earned {} experience points, its grants sum to {}",
+                    attempt.id, attempt.total_experience_earned, attempt.granted
+                ));
+            }
+            if attempt.by_steps != attempt.granted_to_steps {
+                report.drifts.push(format!(
+                    "attempt {}: its steps show {} experience points, their grants sum to {}",
+                    attempt.id, attempt.by_steps, attempt.granted_to_steps
+                ));
+            }
+            let stale = attempt.units_version != attempt.quest_units_version;
+            let from = steps.partition_point(|step| step.attempt_id < attempt.id);
+            let own: Vec<StepProgress> = steps[from..]
+                .iter()
+                .take_while(|step| step.attempt_id == attempt.id)
+                .map(|step| StepProgress {
+                    step_id: step.step_id,
+                    step_number: step.step_number,
+                    title: String::new(),
+                    step_type: step.step_type,
+                    is_optional: step.is_optional,
+                    is_retired: false,
+                    experience_points: 0,
+                    status: step.status.unwrap_or(StepStatus::NotStarted),
+                    started_at: None,
+                    completed_at: None,
+                    submission_data: None,
+                    feedback: None,
+                    experience_earned: 0,
+                    attempts_count: 0,
+                })
+                .collect();
+            let units = Assessments { all: attempt.assessments, passed: attempt.passed };
+            let now = progress(&own, units);
+            let fits = match attempt.status {
+                // Completed is final, whatever was edited later.
+                AttemptStatus::Completed => attempt.completion_percentage == rust_decimal::Decimal::ONE_HUNDRED,
+                // Waits for the recompute job, or for its learner to take it up again.
+                _ if stale => true,
+                _ => attempt.completion_percentage == now.percentage && !now.is_complete,
+            };
+            if !fits {
+                report.drifts.push(format!(
+                    "attempt {}: {:?} at {} %, its steps give {} %",
+                    attempt.id, attempt.status, attempt.completion_percentage, now.percentage
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The Quests Service: quests, learners' progress on them, and the rewards it brings.
+//!
+//! The map, from the ground up; each module uses only what stands above it in this list:
+//! `config` `ids` `clock` `origin` `db` `criteria`, then `http`, then `outbox` and `learners`,
+//! then `rewards` and `unlocks`, then `quests`, then `attempts`, then `routes` and `app`.
+
+pub mod app;
+pub mod attempts;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod criteria;
+pub mod db;
+pub mod http;
+pub mod ids;
+pub mod learners;
+pub mod origin;
+pub mod outbox;
+pub mod quests;
+pub mod rewards;
+pub mod routes;
+pub mod telemetry;
+pub mod unlocks;

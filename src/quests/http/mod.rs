@@ -1,0 +1,58 @@
+//! The catalogue over HTTP.
+
+mod checks;
+pub mod quests;
+pub mod resources;
+pub mod sets;
+pub mod steps;
+
+pub use checks::{check_quest, check_resource, check_rewards, check_step};
+
+use sqlx::PgConnection;
+
+use super::model::{Quest, Refusal, Sight};
+use super::service;
+use crate::http::{Caller, Code, FieldError, Problem};
+use crate::ids::QuestId;
+use crate::unlocks::{Availability, My, my};
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            Refusal::NotFound(what) => Self::not_found(what),
+            Refusal::InUse(_) => Self::new(Code::InUse, detail),
+            Refusal::Cycle(cycle) => {
+                let way: Vec<&str> = cycle.iter().map(|quest| quest.title.as_str()).collect();
+                Self::new(Code::PrerequisiteCycle, format!("{detail}: {}", way.join(" needs "))).with("cycle", &cycle)
+            }
+            Refusal::NotActivatable(_) => Self::new(Code::NotActivatable, detail),
+            Refusal::LastUnit => Self::new(Code::LastUnit, detail),
+            Refusal::Invalid(pointer, detail) => Self::invalid(vec![FieldError::new(pointer, detail)]),
+            Refusal::Database(error) => error.into(),
+        }
+    }
+}
+
+/// A quest as the caller may see it, with the caller's own view: two statements. A draft is not
+/// there for learners without an attempt.
+async fn readable(connection: &mut PgConnection, caller: Caller, id: QuestId) -> Result<(Quest, My), Problem> {
+    let quest = service::get_quest(connection, id).await?.ok_or_else(|| Problem::not_found("quest"))?;
+    let my = my(connection, caller.learner(), &[id.0]).await?.remove(&id).ok_or_else(|| Problem::not_found("quest"))?;
+    if !caller.roles.author && !quest.is_active && my.attempt_id.is_none() {
+        return Err(Problem::not_found("quest"));
+    }
+    Ok((quest, my))
+}
+
+/// How much of a quest's steps and resources the caller may see.
+async fn sight(connection: &mut PgConnection, caller: Caller, id: QuestId) -> Result<Sight, Problem> {
+    let (_, my) = readable(connection, caller, id).await?;
+    Ok(if caller.roles.author {
+        Sight::Author
+    } else if my.attempt_id.is_some() || my.availability == Availability::Available {
+        Sight::Open
+    } else {
+        Sight::Locked
+    })
+}

@@ -1,0 +1,273 @@
+//! Quests over HTTP.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{check_quest, readable};
+use crate::config::ContentLimits;
+use crate::db::Db;
+use crate::http::command::{MergePatch, NoBody};
+use crate::http::problem::ProblemBody;
+use crate::http::{Answer, Caller, Code, Command, FieldError, Page, Path, Problem, Query, etag, paging};
+use crate::ids::QuestId;
+use crate::quests::model::{DifficultyLevel, Filter, Quest, QuestInput, QuestType, QuestWithMy, Sort, StepType};
+use crate::quests::service::{self, Cursor};
+use crate::unlocks::{Eligibility, gate, my};
+
+/// What `GET /v1/quests` takes.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+pub struct ListQuests {
+    pub quest_type: Option<QuestType>,
+    pub difficulty_level: Option<DifficultyLevel>,
+    /// Subject of the User Service
+    pub subject_id: Option<uuid::Uuid>,
+    /// Quests that carry this tag
+    #[param(example = "pointers")]
+    pub skill_tag: Option<String>,
+    /// Quests with a step of this type
+    pub step_type: Option<StepType>,
+    /// Quests with (true) or without (false) a Discussion step or peer review
+    pub collaborative: Option<bool>,
+    /// Words to look for in title, tags and description
+    #[param(example = "pointers")]
+    pub q: Option<String>,
+    /// Authors only: drafts and deactivated ones (false), active ones (true); left out, both
+    pub is_active: Option<bool>,
+    /// Authors only: `me` for one's own
+    pub created_by: Option<Me>,
+    /// `newest` if left out, `relevance` with `q`
+    pub sort: Option<Sort>,
+    /// Items a page, 1 to 100
+    #[param(minimum = 1, maximum = 100, default = 25)]
+    pub limit: Option<i64>,
+    /// `nextCursor` of the page before
+    pub cursor: Option<String>,
+}
+
+/// The caller.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Me {
+    Me,
+}
+
+/// List quests
+///
+/// Learners see active quests, authors all. Each item carries the caller's own view (`my`).
+#[utoipa::path(get, path = "/v1/quests", tag = "quests", operation_id = "list_quests", params(ListQuests),
+    responses((status = 200, description = "a page", body = Page<QuestWithMy>), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
+pub async fn list_quests(
+    caller: Caller,
+    State(db): State<Db>,
+    headers: HeaderMap,
+    Query(query): Query<ListQuests>,
+) -> Result<Response, Problem> {
+    let limit = paging::limit(query.limit)?;
+    let only_authors = |name: &str| Problem::new(Code::Forbidden, format!("{name} is a filter for authors"));
+    if !caller.roles.author {
+        if query.is_active == Some(false) {
+            return Err(only_authors("isActive"));
+        }
+        if query.created_by.is_some() {
+            return Err(only_authors("createdBy"));
+        }
+    }
+    for (name, text) in [("q", &query.q), ("skillTag", &query.skill_tag)] {
+        if text.as_ref().is_some_and(|text| text.contains('\0') || text.chars().count() > 500) {
+            return Err(Problem::invalid(vec![FieldError::new(
+                name,
+                "must have at most 500 characters, none of them NUL",
+            )]));
+        }
+    }
+    let sort = query.sort.unwrap_or(if query.q.is_some() { Sort::Relevance } else { Sort::Newest });
+    if sort == Sort::Relevance && query.q.is_none() {
+        return Err(Problem::invalid(vec![FieldError::new("sort", "relevance needs q")]));
+    }
+    let cursor: Option<Cursor> = paging::after(query.cursor.as_deref())?;
+    let of_this_sort = matches!(
+        (&cursor, sort),
+        (None, _)
+            | (Some(Cursor::Newest(..)), Sort::Newest)
+            | (Some(Cursor::Title(..)), Sort::Title)
+            | (Some(Cursor::Relevance(..)), Sort::Relevance)
+    );
+    if !of_this_sort {
+        return Err(Problem::new(Code::MalformedCursor, "the cursor belongs to another sort"));
+    }
+    let filter = Filter {
+        quest_type: query.quest_type,
+        difficulty_level: query.difficulty_level,
+        subject_id: query.subject_id,
+        skill_tag: query.skill_tag,
+        step_type: query.step_type,
+        collaborative: query.collaborative,
+        q: query.q,
+        is_active: if caller.roles.author { query.is_active } else { Some(true) },
+        created_by: query.created_by.map(|Me::Me| caller.id),
+    };
+    let mut connection = db.pool.acquire().await?;
+    let quests = service::list_quests(&mut connection, &filter, sort, cursor, limit + 1).await?;
+    let ids: Vec<uuid::Uuid> = quests.iter().map(|(quest, _)| quest.id.0).collect();
+    let mut views = my(&mut connection, caller.learner(), &ids).await?;
+    let page = Page::cut(quests, limit, |(_, cursor)| cursor.clone());
+    let next_cursor = page.next_cursor;
+    let items = page
+        .items
+        .into_iter()
+        .filter_map(|(quest, _)| Some(QuestWithMy { my: views.remove(&quest.id)?, quest }))
+        .collect();
+    Ok(etag::respond(&headers, &Page { items, next_cursor }))
+}
+
+/// Read a quest
+#[utoipa::path(get, path = "/v1/quests/{id}", tag = "quests", operation_id = "get_quest", params(("id" = QuestId, Path, description = "Quest")),
+    responses((status = 200, description = "the quest", body = QuestWithMy), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
+pub async fn get_quest(
+    caller: Caller,
+    State(db): State<Db>,
+    headers: HeaderMap,
+    Path(id): Path<QuestId>,
+) -> Result<Response, Problem> {
+    let mut connection = db.pool.acquire().await?;
+    let (quest, my) = readable(&mut connection, caller, id).await?;
+    Ok(etag::respond(&headers, &QuestWithMy { quest, my }))
+}
+
+/// Explain what a quest needs of the caller
+#[utoipa::path(get, path = "/v1/quests/{id}/eligibility", tag = "quests", operation_id = "get_eligibility", params(("id" = QuestId, Path, description = "Quest")),
+    responses((status = 200, description = "every condition", body = Eligibility), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
+pub async fn get_eligibility(
+    caller: Caller,
+    State(db): State<Db>,
+    headers: HeaderMap,
+    Path(id): Path<QuestId>,
+) -> Result<Response, Problem> {
+    let mut connection = db.pool.acquire().await?;
+    let (quest, _) = readable(&mut connection, caller, id).await?;
+    let gate = gate(&mut connection, caller.learner(), id, quest.is_active).await?;
+    let eligibility = Eligibility { quest_id: id, availability: gate.availability, conditions: gate.conditions };
+    Ok(etag::respond(&headers, &eligibility))
+}
+
+/// Create a quest
+///
+/// It is inactive: add steps, then activate it with PATCH.
+#[utoipa::path(post, path = "/v1/quests", tag = "quests", operation_id = "create_quest", request_body = QuestInput,
+    responses((status = 201, description = "created", body = QuestWithMy, headers(("Location" = String))), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
+pub async fn create_quest(
+    State(limits): State<Arc<ContentLimits>>,
+    command: Command<QuestInput>,
+) -> Result<Response, Problem> {
+    let Command { caller, origin, body, transaction, .. } = command;
+    caller.require_author()?;
+    check_quest(&body, &limits)?;
+    if body.is_active {
+        let detail = "a new quest is inactive; activate it with PATCH once it has something to do";
+        return Err(Problem::invalid(vec![FieldError::new("/isActive", detail)]));
+    }
+    transaction
+        .run(move |connection| {
+            Box::pin(async move {
+                let quest = service::create_quest(connection, &origin, QuestId::generate(), &body).await?;
+                let (quest, my) = readable(connection, caller, quest.id).await?;
+                Ok(Answer::created(&format!("/v1/quests/{}", quest.id), &QuestWithMy { quest, my }))
+            })
+        })
+        .await
+}
+
+/// Change a quest (JSON Merge Patch)
+///
+/// `{"isActive": true}` activates it, `{"isActive": false}` takes it out of the catalogue.
+#[utoipa::path(patch, path = "/v1/quests/{id}", tag = "quests", operation_id = "update_quest", params(("id" = QuestId, Path, description = "Quest")),
+    request_body(content = QuestInput, content_type = "application/merge-patch+json", example = json!({"isActive": true})),
+    responses((status = 200, description = "changed", body = QuestWithMy), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
+pub async fn update_quest(
+    State(limits): State<Arc<ContentLimits>>,
+    Path(id): Path<QuestId>,
+    command: Command<MergePatch>,
+) -> Result<Response, Problem> {
+    let Command { caller, origin, body, transaction, if_match } = command;
+    caller.require_author()?;
+    transaction
+        .run(move |connection| {
+            Box::pin(async move {
+                let current = service::lock_quest(connection, id).await?;
+                if if_match.is_present() {
+                    let (quest, my) = readable(connection, caller, id).await?;
+                    if_match.check(&QuestWithMy { quest, my })?;
+                }
+                let input: QuestInput = body.apply(&current.input())?;
+                check_quest(&input, &limits)?;
+                service::update_quest(connection, &origin, &current, &input).await?;
+                let (quest, my) = readable(connection, caller, id).await?;
+                Ok(Answer::resource(&QuestWithMy { quest, my }))
+            })
+        })
+        .await
+}
+
+/// Delete a quest that no learner has history on
+#[utoipa::path(delete, path = "/v1/quests/{id}", tag = "quests", operation_id = "delete_quest", params(("id" = QuestId, Path, description = "Quest")),
+    responses((status = 204, description = "deleted"), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
+pub async fn delete_quest(Path(id): Path<QuestId>, command: Command<NoBody>) -> Result<Response, Problem> {
+    let Command { caller, origin, transaction, if_match, .. } = command;
+    caller.require_author()?;
+    transaction
+        .run(move |connection| {
+            Box::pin(async move {
+                let quest: Quest = service::lock_quest(connection, id).await?;
+                if if_match.is_present() {
+                    let (quest, my) = readable(connection, caller, id).await?;
+                    if_match.check(&QuestWithMy { quest, my })?;
+                }
+                service::delete_quest(connection, &origin, &quest).await?;
+                Ok(Answer::no_content())
+            })
+        })
+        .await
+}
+
+/// How a copy is called.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"title": "Hello, C (evening class)"}))]
+pub struct CloneInput {
+    /// Left out: "Copy of …"
+    pub title: Option<String>,
+}
+
+/// Copy a quest into a new draft
+///
+/// With its steps, resources, prerequisites and skill rewards; retired steps stay behind.
+#[utoipa::path(post, path = "/v1/quests/{id}/clone", tag = "quests", operation_id = "clone_quest", params(("id" = QuestId, Path, description = "Quest")), request_body = CloneInput,
+    responses((status = 201, description = "the copy", body = QuestWithMy, headers(("Location" = String))), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
+pub async fn clone_quest(
+    State(limits): State<Arc<ContentLimits>>,
+    Path(id): Path<QuestId>,
+    command: Command<CloneInput>,
+) -> Result<Response, Problem> {
+    let Command { caller, origin, body, transaction, .. } = command;
+    caller.require_author()?;
+    transaction
+        .run(move |connection| {
+            Box::pin(async move {
+                let source = service::lock_quest(connection, id).await?;
+                let title =
+                    body.title.unwrap_or_else(|| format!("Copy of {}", source.title).chars().take(255).collect());
+                check_quest(&QuestInput { title: title.clone(), ..source.input() }, &limits)?;
+                let copy = service::clone_quest(connection, &origin, &source, &title).await?;
+                let (quest, my) = readable(connection, caller, copy.id).await?;
+                Ok(Answer::created(&format!("/v1/quests/{}", quest.id), &QuestWithMy { quest, my }))
+            })
+        })
+        .await
+}

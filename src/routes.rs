@@ -1,0 +1,70 @@
+//! The route table and the OpenAPI document: the one-minute map of the API.
+
+use axum::Router;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::attempts::http as attempts;
+use crate::http::health;
+use crate::quests::http::{quests, resources, sets, steps};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Quests Service",
+        version = "1",
+        description = "Quests, learners' progress on them, and the rewards it brings.\n\nAuthorize with a bearer token; \
+                       `make run` prints three. Errors are problem details (RFC 9457) with a stable `code`. Lists are \
+                       keyset-paged. Every POST takes an `Idempotency-Key`, every write an `If-Match`.",
+    ),
+    tags(
+        (name = "quests", description = "The catalogue (seed: `quests`, `quest_prerequisites`)"),
+        (name = "steps", description = "What a quest consists of (seed: `quest_steps`)"),
+        (name = "resources", description = "What helps with a quest (seed: `quest_resources`)"),
+        (name = "attempts", description = "A learner's way through a quest (seed: `user_quest_attempts`, `user_quest_step_progress`)"),
+        (name = "operations", description = "For operators; no token"),
+    ),
+    security(("bearer" = []))
+)]
+struct Document;
+
+/// All routes, and their document.
+#[must_use]
+pub fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
+    let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(quests::list_quests, quests::create_quest))
+        .routes(routes!(quests::get_quest, quests::update_quest, quests::delete_quest))
+        .routes(routes!(quests::clone_quest))
+        .routes(routes!(quests::get_eligibility))
+        .routes(routes!(sets::list_prerequisites, sets::set_prerequisites))
+        .routes(routes!(sets::get_skill_rewards, sets::set_skill_rewards))
+        .routes(routes!(steps::list_steps, steps::create_step))
+        .routes(routes!(steps::order_steps))
+        .routes(routes!(steps::get_step, steps::update_step, steps::delete_step))
+        .routes(routes!(steps::retire_step))
+        .routes(routes!(resources::list_resources, resources::create_resource))
+        .routes(routes!(resources::order_resources))
+        .routes(routes!(resources::get_resource, resources::update_resource, resources::delete_resource))
+        .routes(routes!(attempts::start_attempt))
+        .routes(routes!(attempts::list_attempts))
+        .routes(routes!(attempts::get_attempt, attempts::update_attempt))
+        .routes(routes!(attempts::pause_attempt))
+        .routes(routes!(attempts::resume_attempt))
+        .routes(routes!(attempts::abandon_attempt))
+        .routes(routes!(attempts::start_step))
+        .routes(routes!(attempts::skip_step))
+        .routes(routes!(attempts::complete_step))
+        .routes(routes!(health::get_health))
+        .routes(routes!(health::get_readiness))
+        .routes(routes!(health::get_metrics))
+        .split_for_parts();
+    let components = document.components.get_or_insert_with(Default::default);
+    components.add_security_scheme(
+        "bearer",
+        SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build()),
+    );
+    (router, document)
+}
