@@ -1,62 +1,53 @@
-# Everything a developer types; CI types the same (.ci/run).
-SHELL := bash
-.SHELLFLAGS := -eu -o pipefail -c
+# Queries are checked against .sqlx, which is committed: no build needs a database.
+export SQLX_OFFLINE = true
+
+# DATABASE_URL, AMQP_URL and the rest; a shell that has them set keeps them.
+services = scripts/services up && settings=$$(scripts/services env) && eval "$$settings"
+quests = "$${CARGO_TARGET_DIR:-target}/debug/quests"
+
 .DEFAULT_GOAL := help
+.PHONY: help run test soak bench lint openapi prepare env stop reset
 
-# Builds check the SQL against .sqlx/, with or without a database at hand.
-export SQLX_OFFLINE := true
-# What to pass on: make test ARGS='attempts -- --nocapture'
-ARGS ?=
-QUESTS := $${CARGO_TARGET_DIR:-target}/debug/quests
+help: ## Show this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 
-# Before a command that needs PostgreSQL and RabbitMQ: have them answer, and say where.
-WITH_SERVICES = scripts/services up && settings=$$(scripts/services env) && eval "$$settings" &&
+run: export LOG_FORMAT ?= pretty
+run: ## Start everything on http://127.0.0.1:8080 with demo data; Ctrl-C stops the service
+	@$(services) && cargo build && $(quests) migrate && $(quests) seed && exec scripts/run
 
-.PHONY: help
-help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+test soak: export LOG_FORMAT ?= pretty
+test: ## Run all tests; ARGS=... goes to cargo test
+	@$(services) && cargo test --lib --bins --tests $(ARGS)
 
-.PHONY: run
-run: ## the service with demo content on http://127.0.0.1:8080 (installs what is missing; Ctrl-C stops it)
-	@$(WITH_SERVICES) cargo build && exec scripts/run $(ARGS)
+soak: export QUESTS_SOAK = 1
+soak: ## Run all tests, with many more rounds of those that repeat themselves
+	@$(services) && cargo test --lib --bins --tests $(ARGS)
 
-.PHONY: test
-test: ## all tests, on real PostgreSQL and RabbitMQ (ARGS='...' goes to cargo test)
-	@$(WITH_SERVICES) cargo test $(ARGS)
+bench: ## Measure; ARGS=... goes to cargo bench
+	@$(services) && cargo bench $(ARGS)
 
-.PHONY: soak
-soak: ## the same tests with many more rounds
-	@$(WITH_SERVICES) QUESTS_SOAK=1 cargo test $(ARGS)
-
-.PHONY: bench
-bench: ## the figures of the README (release build)
-	@$(WITH_SERVICES) cargo bench $(ARGS)
-
-.PHONY: lint
-lint: ## formatting, clippy, and whether .sqlx/ and openapi/openapi.json are up to date
+lint: ## Check formatting, clippy, .sqlx and openapi/openapi.json
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	@$(WITH_SERVICES) scripts/prepare --check
-	@cargo build --locked
-	@$(QUESTS) openapi | diff -u openapi/openapi.json - || { echo "openapi/openapi.json is out of date: make openapi" >&2; exit 1; }
+	cargo clippy --all-targets -- -D warnings
+	@$(services) && scripts/prepare --check
+	cargo build
+	@set -e; found=$$(mktemp); trap 'rm -f "$$found"' EXIT; $(quests) openapi > "$$found"; \
+	diff -u openapi/openapi.json "$$found" \
+		|| { echo "openapi/openapi.json is not what the service says: make openapi" >&2; exit 1; }
 
-.PHONY: prepare
-prepare: ## write .sqlx/ anew, after a change of SQL or migrations
-	@$(WITH_SERVICES) scripts/prepare
+openapi: ## Write openapi/openapi.json
+	cargo build
+	@mkdir -p openapi
+	$(quests) openapi > openapi/openapi.json.new && mv openapi/openapi.json.new openapi/openapi.json
 
-.PHONY: openapi
-openapi: ## write openapi/openapi.json anew, after a change of the API
-	@cargo build
-	@mkdir -p openapi && $(QUESTS) openapi > openapi/openapi.json.new && mv openapi/openapi.json.new openapi/openapi.json
+prepare: ## Write .sqlx anew, after a query or a migration was changed
+	@$(services) && scripts/prepare
 
-.PHONY: env
-env: ## the settings, for a shell: eval "$(make -s env)"
+env: ## Print the settings; in a shell: eval "$(make -s env)"
 	@scripts/services env
 
-.PHONY: stop
-stop: ## stop our own PostgreSQL and RabbitMQ; their data stay
+stop: ## Stop the PostgreSQL and RabbitMQ that we started; their data stay
 	@scripts/services down
 
-.PHONY: reset
-reset: ## the same, and delete their data
+reset: ## Start our PostgreSQL and RabbitMQ afresh, without data
 	@scripts/services reset
