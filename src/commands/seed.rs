@@ -28,7 +28,8 @@ pub const SEED_AUTHOR: Uuid = Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_00
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Curriculum {
-    curriculum: String,
+    #[serde(rename = "curriculum")]
+    name: String,
     title: String,
     #[serde(rename = "description")]
     _description: String,
@@ -87,11 +88,8 @@ async fn load(
     limits: &ContentLimits,
     curriculum: Curriculum,
 ) -> Result<String, String> {
-    let ids: HashMap<String, QuestId> = curriculum
-        .quests
-        .iter()
-        .map(|quest| (quest.key.clone(), quest_id(&curriculum.curriculum, &quest.key)))
-        .collect();
+    let ids: HashMap<String, QuestId> =
+        curriculum.quests.iter().map(|quest| (quest.key.clone(), quest_id(&curriculum.name, &quest.key))).collect();
     let mut added = Vec::new();
     for quest in &curriculum.quests {
         let id = ids[&quest.key];

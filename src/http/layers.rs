@@ -159,6 +159,7 @@ fn of_status(status: StatusCode) -> Problem {
 
 /// The answer to a handler's panic.
 #[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "the layer wants it so")]
 pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let message = panic
         .downcast_ref::<String>()
@@ -208,5 +209,5 @@ pub fn cors(origins: &str) -> Result<CorsLayer, String> {
             HeaderName::from_static("ratelimit"),
             CORRELATION_ID,
         ])
-        .max_age(Duration::from_secs(3600)))
+        .max_age(Duration::from_hours(1)))
 }

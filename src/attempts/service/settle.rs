@@ -92,8 +92,7 @@ pub async fn settle(
             completed_at: learner.now,
             learning_path_ids: loaded.quest.learning_path_ids.clone(),
         });
-        let completed = learner.record(event, cause);
-        completion = Some(completed);
+        completion = Some(learner.record(event, cause));
         for grant in &paid {
             learner.record_as(grant.id, grant.event(quest_id, attempt_id), completion);
         }
