@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::harness::broker::Consumer;
-use crate::harness::{Service, Setup, amqp_url, path_of, verify};
+use crate::harness::{Service, Setup, amqp_url, verify};
 
 async fn with_broker(pool: &PgPool) -> (Service, Consumer) {
     let setup = Setup { amqp_url: Some(amqp_url()), ..Setup::default() };
@@ -122,7 +122,6 @@ async fn without_a_broker_events_wait_and_the_service_is_ready(pool: PgPool) {
     consumer.until("what waited", |events| events.len() == 7).await;
     let sequence: Vec<Value> = consumer.all().iter().map(|event| event.body["learnerseq"].clone()).collect();
     assert_eq!(sequence, (1..=7).map(Value::from).collect::<Vec<_>>());
-    learner.get(&path_of(&quest)).await.status.as_u16();
     let exchange = service.exchange.clone();
     service.stop().await;
     consumer.remove(&exchange).await;

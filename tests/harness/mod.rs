@@ -335,3 +335,10 @@ pub async fn wider(pool: &PgPool, connections: u32) -> PgPool {
     let options: Arc<PgConnectOptions> = pool.connect_options();
     PgPoolOptions::new().max_connections(connections).connect_with((*options).clone()).await.unwrap()
 }
+
+/// Rows of a query as JSON objects; for what tests ask of the database behind the service's back.
+#[expect(clippy::disallowed_methods, reason = "a test's own question, not the service's SQL")]
+pub async fn rows(pool: &PgPool, sql: &str) -> Vec<Value> {
+    let sql = format!("WITH asked AS ({sql}) SELECT to_jsonb(asked) FROM asked");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await.unwrap()
+}

@@ -34,20 +34,25 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// A quest as the caller may see it, with the caller's own view: two statements. A draft is not
-/// there for learners without an attempt.
+/// A quest as the caller may see it, with the caller's own view: two statements.
 async fn readable(connection: &mut PgConnection, caller: Caller, id: QuestId) -> Result<(Quest, My), Problem> {
+    let my = visible(connection, caller, id).await?;
     let quest = service::get_quest(connection, id).await?.ok_or_else(|| Problem::not_found("quest"))?;
-    let my = my(connection, caller.learner(), &[id.0]).await?.remove(&id).ok_or_else(|| Problem::not_found("quest"))?;
-    if !caller.roles.author && !quest.is_active && my.attempt_id.is_none() {
-        return Err(Problem::not_found("quest"));
-    }
     Ok((quest, my))
 }
 
-/// How much of a quest's steps and resources the caller may see.
+/// The caller's own view of a quest, in one statement. A draft is not there for learners without an attempt.
+async fn visible(connection: &mut PgConnection, caller: Caller, id: QuestId) -> Result<My, Problem> {
+    my(connection, caller.learner(), &[id.0])
+        .await?
+        .remove(&id)
+        .filter(|my| caller.roles.author || my.availability != Availability::Inactive || my.attempt_id.is_some())
+        .ok_or_else(|| Problem::not_found("quest"))
+}
+
+/// How much of a quest's steps and resources the caller may see; one statement.
 async fn sight(connection: &mut PgConnection, caller: Caller, id: QuestId) -> Result<Sight, Problem> {
-    let (_, my) = readable(connection, caller, id).await?;
+    let my = visible(connection, caller, id).await?;
     Ok(if caller.roles.author {
         Sight::Author
     } else if my.attempt_id.is_some() || my.availability == Availability::Available {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{check_rewards, readable};
+use super::{check_rewards, visible};
 use crate::config::ContentLimits;
 use crate::db::Db;
 use crate::http::problem::ProblemBody;
@@ -36,7 +36,7 @@ pub async fn list_prerequisites(
     let limit = page.limit()?;
     let after: Option<(String, Uuid)> = page.after()?;
     let mut connection = db.pool.acquire().await?;
-    readable(&mut connection, caller, id).await?;
+    visible(&mut connection, caller, id).await?;
     let page = prerequisites_page(&mut connection, id, !caller.roles.author, after, limit).await?;
     Ok(etag::respond(&headers, &page))
 }
@@ -118,7 +118,7 @@ pub async fn get_skill_rewards(
 ) -> Result<Response, Problem> {
     caller.require_author()?;
     let mut connection = db.pool.acquire().await?;
-    readable(&mut connection, caller, id).await?;
+    visible(&mut connection, caller, id).await?;
     let rewards = service::list_skill_rewards(&mut connection, id).await?;
     Ok(etag::respond(&headers, &SkillRewards { rewards }))
 }

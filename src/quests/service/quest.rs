@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::units;
-use crate::ids::{LearnerId, QuestId};
+use crate::ids::QuestId;
 use crate::origin::Origin;
 use crate::quests::audit;
 use crate::quests::model::{DifficultyLevel, Quest, QuestInput, QuestType, Refusal};
@@ -36,21 +36,6 @@ pub async fn get_quest(connection: &mut PgConnection, id: QuestId) -> Result<Opt
     .fetch_optional(connection)
     .await?;
     Ok(quest.map(Quest::with_effective_rewards))
-}
-
-/// Whether a learner may know of a quest: it is active, or an attempt of theirs is on it.
-///
-/// # Errors
-/// The database's.
-pub async fn may_read(connection: &mut PgConnection, id: QuestId, learner: LearnerId) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM quests WHERE id = $1 AND is_active)
-               OR EXISTS (SELECT FROM user_quest_attempts WHERE quest_id = $1 AND auth_user_id = $2) AS "may!""#,
-        id.0,
-        learner.0
-    )
-    .fetch_one(connection)
-    .await
 }
 
 /// Locks a quest for editing.
