@@ -4,6 +4,7 @@
 mod harness;
 
 mod attempts;
+mod curriculum;
 mod events;
 mod races;
 mod statements;
