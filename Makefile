@@ -49,5 +49,5 @@ env: ## Print the settings; in a shell: eval "$(make -s env)"
 stop: ## Stop the PostgreSQL and RabbitMQ that we started; their data stay
 	@scripts/services down
 
-reset: ## Start our PostgreSQL and RabbitMQ afresh, without data
+reset: ## The same, and delete their data
 	@scripts/services reset

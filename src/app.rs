@@ -124,7 +124,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
 
 fn router(app: App, observe: Observe, cors_origins: &str) -> Result<Router, String> {
     let (routes, document) = routes();
-    let swagger = SwaggerUi::new("/docs").url("/openapi.json", document).config(
+    let swagger = SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", document).config(
         SwaggerConfig::default()
             .persist_authorization(true)
             .try_it_out_enabled(true)

@@ -2,7 +2,7 @@
 //!
 //! The map, from the ground up; each module uses only what stands above it in this list:
 //! `config` `ids` `clock` `origin` `db` `criteria`, then `http`, then `outbox` and `learners`,
-//! then `rewards` and `unlocks`, then `quests`, then `attempts`, then `routes` and `app`.
+//! then `rewards` and `unlocks`, then `quests`, then `attempts`, then `openapi`, `routes` and `app`.
 
 pub mod app;
 pub mod attempts;
@@ -14,6 +14,7 @@ pub mod db;
 pub mod http;
 pub mod ids;
 pub mod learners;
+pub mod openapi;
 pub mod origin;
 pub mod outbox;
 pub mod quests;

@@ -2,13 +2,13 @@
 
 use axum::Router;
 use utoipa::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::attempts::http as attempts;
 use crate::http::health;
+use crate::openapi;
 use crate::quests::http::{quests, resources, sets, steps};
 
 #[derive(OpenApi)]
@@ -32,9 +32,8 @@ use crate::quests::http::{quests, resources, sets, steps};
 struct Document;
 
 /// All routes, and their document.
-#[must_use]
-pub fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
-    let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
+pub fn routes() -> (Router<App>, serde_json::Value) {
+    let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(quests::list_quests, quests::create_quest))
         .routes(routes!(quests::get_quest, quests::update_quest, quests::delete_quest))
         .routes(routes!(quests::clone_quest))
@@ -61,10 +60,5 @@ pub fn routes() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(health::get_readiness))
         .routes(routes!(health::get_metrics))
         .split_for_parts();
-    let components = document.components.get_or_insert_with(Default::default);
-    components.add_security_scheme(
-        "bearer",
-        SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build()),
-    );
-    (router, document)
+    (router, openapi::finish(&document))
 }

@@ -13,6 +13,7 @@ from .process import Process
 
 NAME, VARIABLE, PACKAGES = "PostgreSQL", "DATABASE_URL", ["postgresql"]
 WANTED_PORT = 55432
+PATIENCE = 120  # seconds for a start; after a crash it has to recover first
 DEFAULT = "postgres://postgres:postgres@127.0.0.1:5432"
 
 # Durable as in production: a test that kills things must be able to believe what it finds.
@@ -96,10 +97,11 @@ class Server:
         return f"postgres://quests:{self.state.get('password')}@127.0.0.1:{self.state.get('port')}/{database}"
 
     def start(self):
-        for _ in range(3):
+        for _ in range(5):
             self.reserve()
             if self.pid() or self._start():
                 return
+            time.sleep(1)  # after a crash, the last of its processes may still be ending
         raise Trouble(f"PostgreSQL does not start:\n{tail(self.folder / 'log')}")
 
     def _start(self):
@@ -118,11 +120,12 @@ class Server:
         (self.data / "postgresql.conf").write_text(CONFIG.format(port=port, sockets=sockets if fits else ""))
         self.process.start([bin / "postgres", "-D", self.data], self.folder / "log", self.folder,
                            {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, user)
+        deadline = time.monotonic() + PATIENCE
         while psql(self.url("postgres"), "SELECT 1", bin / "psql") is None:
             if not self.pid():
-                if not is_free(port):
-                    return False  # another clone was quicker
-                raise Trouble(f"PostgreSQL does not start:\n{tail(self.folder / 'log')}")
+                return False  # when another clone was quicker, the next try takes another port
+            if time.monotonic() > deadline:
+                raise Trouble(f"PostgreSQL does not answer:\n{tail(self.folder / 'log')}")
             time.sleep(0.05)
         if psql(self.url(), "SELECT 1", bin / "psql") is None:
             psql(self.url("postgres"), "CREATE DATABASE quests", bin / "psql")
@@ -152,5 +155,5 @@ class Server:
         shutil.rmtree(making)
 
     def stop(self):
-        if self.process.stop(signal.SIGINT):  # "fast": ends connections, writes everything
+        if self.pid() and self.process.stop(signal.SIGINT):  # "fast": ends connections, writes everything
             say("PostgreSQL stopped")

@@ -14,16 +14,8 @@ from .process import Process
 
 NAME, VARIABLE, PACKAGES = "RabbitMQ", "AMQP_URL", ["rabbitmq-server"]
 WANTED_PORT = 55672
+PATIENCE = 120  # seconds for a start, which takes 5 on an idle machine
 DEFAULT = "amqp://guest:guest@127.0.0.1:5672/%2f"
-
-# In Erlang's own notation: the newer one has to be translated at each start, which takes seconds.
-CONFIG = """\
-%% Written by scripts/services at each start.
-[{{rabbit, [
-    {{tcp_listeners, [{{"127.0.0.1", {port}}}]}},
-    {{log, [{{file, [{{level, info}}]}}, {{console, [{{enabled, false}}]}}]}}
-]}}].
-"""
 
 
 def program():
@@ -103,8 +95,6 @@ class Node:
         """Chooses name and ports. The name is in the data, so it stays; so does a port that can be had."""
         reachable_folder(self.base)
         self._look()
-        if not 30000 <= self.wanted_port <= 65000:
-            raise Trouble(f"port {self.wanted_port}: choose one from 30000 to 65000")
         self.state = State(self.folder)
         if not self.state.get("node"):
             unique = hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]
@@ -112,12 +102,16 @@ class Node:
         if self.pid():
             return
         self.epmd.stop()  # it may have outlived its node
-        for port in range(self.state.get("port") or self.wanted_port, 65536):
-            ports = {"port": port, "dist_port": port - 10000, "epmd_port": port - 20000}
-            if all(is_free(each) for each in ports.values()):
-                self.state.set(**ports)
-                return
-        raise Trouble(f"no free port from {self.wanted_port} on")
+        port = self.state.get("port") or self.wanted_port
+        deadline = time.monotonic() + 5
+        while not all(is_free(port + n) for n in range(3)):
+            # Clients want to find a node where it was. An outgoing connection may have its port for a while.
+            if self.state.get("port") == port and time.monotonic() < deadline:
+                time.sleep(0.1)
+            elif (port := port + 3) > 65000:
+                raise Trouble(f"no free port from {self.wanted_port} on")
+        # epmd takes its port at once, and who has that has all three.
+        self.state.set(port=port, dist_port=port + 1, epmd_port=port + 2)
 
     def url(self):
         self.reserve()
@@ -137,7 +131,6 @@ class Node:
         # Under data, as the server's own folder: what it makes and what it reads.
         data = private_folder(self.folder / "data", user)
         logs = private_folder(self.folder / "log", user)
-        (self.folder / "rabbitmq.config").write_text(CONFIG.format(port=port))
         (self.folder / "rabbitmq-env.conf").write_text("")  # instead of the one in /etc
         (self.folder / "enabled_plugins").write_text("[].\n")
         env = {
@@ -151,8 +144,9 @@ class Node:
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(port),
             "RABBITMQ_DIST_PORT": str(self.state.get("dist_port")),
-            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.config"),
-            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
+            # Neither file exists: those in /etc are not for us, and without any it starts sooner.
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "none.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "none.config"),
             "RABBITMQ_CONF_ENV_FILE": str(self.folder / "rabbitmq-env.conf"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
             "RABBITMQ_MNESIA_BASE": str(data),
@@ -169,12 +163,15 @@ class Node:
             time.sleep(0.02)
         time.sleep(0.1)
         if not self.epmd.pid():
-            return False  # another clone was quicker; each of its ports goes with one of ours
+            return False  # another clone was quicker
         self.server.start([program()], logs / "start.log", data, env, user)
         mark = self.state.get("node").partition("@")[0].encode()
+        deadline = time.monotonic() + PATIENCE
         while mark not in (handshake(port) or b""):
             if not self.pid():
-                raise Trouble(f"RabbitMQ does not start:\n{self._log_tail()}")
+                return False  # likewise
+            if time.monotonic() > deadline:
+                raise Trouble(f"RabbitMQ does not answer:\n{self._log_tail()}")
             time.sleep(0.05)
         say(f"RabbitMQ answers on 127.0.0.1:{port}")
         return True

@@ -1,5 +1,7 @@
 //! The API over HTTP, on a real database; one binary, so that it links once.
 
+#![allow(clippy::unwrap_used, clippy::too_many_lines, reason = "a test that cannot go on fails, and tells one story")]
+
 #[path = "../harness/mod.rs"]
 mod harness;
 

@@ -1,6 +1,6 @@
 //! A consumer on the queue, with a ledger keyed by event id.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -89,8 +89,8 @@ impl Consumer {
 
     /// The first message of each event id, in the order of arrival.
     pub fn once(&self) -> Vec<Received> {
-        let mut seen = HashMap::new();
-        self.all().into_iter().filter(|message| seen.insert(message.body["id"].to_string(), ()).is_none()).collect()
+        let mut seen = HashSet::new();
+        self.all().into_iter().filter(|message| seen.insert(message.body["id"].to_string())).collect()
     }
 
     /// Waits until the ledger satisfies `enough`; panics after a minute.

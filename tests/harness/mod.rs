@@ -1,5 +1,9 @@
 //! What the tests share: a service on a port of its own, a client, builders over HTTP, a consumer.
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests read the environment that `make test` gives, and ask their own questions"
+)]
 
 pub mod broker;
 pub mod proxy;
@@ -126,11 +130,11 @@ impl Service {
     }
 
     pub fn client_as(&self, id: Uuid, roles: &[&str]) -> Client {
-        Client { base: self.base.clone(), token: Some(token(id, roles)), id, client: self.client.clone() }
+        Client { base: self.base.clone(), token: Some(token(id, roles)), id, http: self.client.clone() }
     }
 
     pub fn anonymous(&self) -> Client {
-        Client { base: self.base.clone(), token: None, id: Uuid::nil(), client: self.client.clone() }
+        Client { base: self.base.clone(), token: None, id: Uuid::nil(), http: self.client.clone() }
     }
 }
 
@@ -150,7 +154,7 @@ pub struct Client {
     pub base: String,
     pub token: Option<String>,
     pub id: Uuid,
-    client: reqwest::Client,
+    http: reqwest::Client,
 }
 
 /// What came back.
@@ -204,7 +208,7 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Reply, reqwest::Error> {
-        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -337,7 +341,6 @@ pub async fn wider(pool: &PgPool, connections: u32) -> PgPool {
 }
 
 /// Rows of a query as JSON objects; for what tests ask of the database behind the service's back.
-#[expect(clippy::disallowed_methods, reason = "a test's own question, not the service's SQL")]
 pub async fn rows(pool: &PgPool, sql: &str) -> Vec<Value> {
     let sql = format!("WITH asked AS ({sql}) SELECT to_jsonb(asked) FROM asked");
     sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await.unwrap()

@@ -1,0 +1,67 @@
+//! The finish of the OpenAPI document: what the handlers' attributes cannot say by themselves.
+
+use serde_json::{Map, Value, json};
+
+/// Answers of the running service to the demo curriculum (scripts/examples), by operationId.
+const EXAMPLES: &str = include_str!("../openapi/examples.json");
+
+/// Adds the bearer scheme, the schemas of merge patches, and an example to every operation.
+#[must_use]
+pub fn finish(document: &utoipa::openapi::OpenApi) -> Value {
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    document["components"]["securitySchemes"] =
+        json!({ "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" } });
+    let examples: Map<String, Value> = serde_json::from_str(EXAMPLES).unwrap_or_default();
+    let mut patched = Vec::new();
+    for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
+        for operation in item.as_object_mut().into_iter().flatten().map(|(_, operation)| operation) {
+            give_examples(path, operation, &examples);
+            if let Some(schema) =
+                operation.pointer_mut("/requestBody/content/application~1merge-patch+json/schema/$ref")
+            {
+                let name = schema.as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default().to_owned();
+                *schema = json!(format!("#/components/schemas/{}", patch_name(&name)));
+                patched.push(name);
+            }
+        }
+    }
+    for name in patched {
+        // A merge patch holds any part of the resource: nothing of it is required.
+        let mut schema = document["components"]["schemas"][&name].clone();
+        if let Some(schema) = schema.as_object_mut() {
+            schema.remove("required");
+            schema.remove("example");
+        }
+        document["components"]["schemas"][&patch_name(&name)] = schema;
+    }
+    document
+}
+
+fn patch_name(name: &str) -> String {
+    name.replace("Input", "Patch")
+}
+
+/// The captured answer, and ids of the demo curriculum in the path.
+fn give_examples(path: &str, operation: &mut Value, examples: &Map<String, Value>) {
+    let name = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    if let Some(example) = examples.get(&name) {
+        for status in ["200", "201"] {
+            if let Some(content) = operation.pointer_mut(&format!("/responses/{status}/content/application~1json")) {
+                content["example"] = example.clone();
+            }
+        }
+    }
+    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+        let of = |operation: &str, field: &str| examples.get(operation).map(|example| example[field].clone());
+        let example = match parameter["name"].as_str() {
+            Some("id") if path.starts_with("/v1/attempts/") => of("get_attempt", "id"),
+            Some("id") => of("get_quest", "id"),
+            Some("stepId") => of("get_step", "id"),
+            Some("resourceId") => of("get_resource", "id"),
+            _ => None,
+        };
+        if let Some(example) = example {
+            parameter["example"] = example;
+        }
+    }
+}
