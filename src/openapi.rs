@@ -14,7 +14,10 @@ pub fn finish(document: &utoipa::openapi::OpenApi) -> Value {
     let examples: Map<String, Value> = serde_json::from_str(EXAMPLES).unwrap_or_default();
     let mut patched = Vec::new();
     for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
-        for operation in item.as_object_mut().into_iter().flatten().map(|(_, operation)| operation) {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            if path.starts_with("/v1/") {
+                describe_headers(method, operation);
+            }
             give_examples(path, operation, &examples);
             if let Some(schema) =
                 operation.pointer_mut("/requestBody/content/application~1merge-patch+json/schema/$ref")
@@ -35,6 +38,45 @@ pub fn finish(document: &utoipa::openapi::OpenApi) -> Value {
         document["components"]["schemas"][&patch_name(&name)] = schema;
     }
     document
+}
+
+/// The headers that every operation of a kind takes.
+fn describe_headers(method: &str, operation: &mut Value) {
+    let header = |name: &str, example: &str, description: &str| {
+        json!({ "name": name, "in": "header", "required": false, "description": description,
+                "schema": { "type": "string" }, "examples": { "example": { "value": example } } })
+    };
+    let mut headers = vec![header(
+        "X-Correlation-Id",
+        "lesson-7",
+        "1 to 128 visible ASCII characters; goes through to logs, events and the answer",
+    )];
+    match method {
+        "get" => headers.push(header(
+            "If-None-Match",
+            "\"zF2n…\"",
+            "ETag of what is known already; answered 304 if it still holds",
+        )),
+        "post" => headers.push(header(
+            "Idempotency-Key",
+            "3f1c9a52",
+            "1 to 255 visible ASCII characters; the same key and body replays the stored answer",
+        )),
+        _ => {}
+    }
+    if method != "get" {
+        headers.push(header(
+            "If-Match",
+            "\"zF2n…\"",
+            "ETag of the resource that is changed; answered 412 if it has changed",
+        ));
+    }
+    if let Some(operation) = operation.as_object_mut() {
+        let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
+        if let Some(parameters) = parameters.as_array_mut() {
+            parameters.extend(headers);
+        }
+    }
 }
 
 fn patch_name(name: &str) -> String {

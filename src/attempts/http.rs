@@ -138,7 +138,7 @@ pub struct AttemptInput {
 
 /// Change one's notes (JSON Merge Patch)
 #[utoipa::path(patch, path = "/v1/attempts/{id}", tag = "attempts", operation_id = "update_attempt", params(("id" = AttemptId, Path, description = "Attempt")),
-    request_body(content = AttemptInput, content_type = "application/merge-patch+json"),
+    request_body(content = AttemptInput, content_type = "application/merge-patch+json", example = json!({"notes": "Look at the linker again"})),
     responses((status = 200, description = "changed", body = AttemptWithSteps), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
 pub async fn update_attempt(
     State(limits): State<Arc<ContentLimits>>,

@@ -109,9 +109,9 @@ pub struct Problem {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody {
-    /// Where the code is explained
+    /// Names the problem; docs/api.md explains it
     #[serde(rename = "type")]
-    #[schema(example = "/docs/problems#quest_locked")]
+    #[schema(example = "urn:quests-service:problem:quest_locked")]
     kind: String,
     #[schema(example = "The quest is not available to you yet")]
     title: &'static str,
@@ -182,7 +182,7 @@ impl Problem {
     #[must_use]
     pub fn body(&self, instance: &str) -> Vec<u8> {
         let body = ProblemBody {
-            kind: format!("/docs/problems#{}", self.code.as_str()),
+            kind: format!("urn:quests-service:problem:{}", self.code.as_str()),
             title: self.code.title(),
             status: self.code.status().as_u16(),
             detail: self.detail.clone(),

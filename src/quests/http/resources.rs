@@ -130,6 +130,7 @@ pub async fn delete_resource(
 /// The order of all resources.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"resourceIds": ["01a20821-4c23-7176-aaea-d1be7350b75c"]}))]
 pub struct ResourceOrder {
     /// Every resource, each once
     pub resource_ids: Vec<Uuid>,

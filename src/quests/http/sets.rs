@@ -55,6 +55,7 @@ async fn prerequisites_page(
 /// What a quest needs.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"questIds": ["c00dc5df-93da-5201-b48f-97d85b206eb5"]}))]
 pub struct PrerequisitesInput {
     /// Quests to complete first, each once
     pub quest_ids: Vec<Uuid>,

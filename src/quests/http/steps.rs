@@ -160,6 +160,7 @@ pub async fn retire_step(
 /// The order of all steps.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"stepIds": ["01a20821-4c23-7176-aaea-d1be7350b75b"]}))]
 pub struct StepOrder {
     /// Every step that is not retired, each once
     pub step_ids: Vec<Uuid>,
