@@ -19,7 +19,7 @@ pub const DEFAULT_LIMIT: i64 = 25;
 #[into_params(parameter_in = Query)]
 pub struct PageRequest {
     /// Items a page, 1 to 100
-    #[param(required = false, value_type = Option<i64>, minimum = 1, maximum = 100, default = 25, example = 25)]
+    #[param(required = false, value_type = Option<i64>, minimum = 1, maximum = 100, default = 25)]
     pub limit: Option<i64>,
     /// `nextCursor` of the page before
     #[param(required = false, value_type = Option<String>)]

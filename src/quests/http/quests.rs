@@ -29,14 +29,12 @@ pub struct ListQuests {
     /// Subject of the User Service
     pub subject_id: Option<uuid::Uuid>,
     /// Quests that carry this tag
-    #[param(example = "pointers")]
     pub skill_tag: Option<String>,
     /// Quests with a step of this type
     pub step_type: Option<StepType>,
     /// Quests with (true) or without (false) a Discussion step or peer review
     pub collaborative: Option<bool>,
     /// Words to look for in title, tags and description
-    #[param(example = "pointers")]
     pub q: Option<String>,
     /// Authors only: drafts and deactivated ones (false), active ones (true); left out, both
     pub is_active: Option<bool>,
