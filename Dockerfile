@@ -13,6 +13,7 @@ RUN mkdir src benches \
 COPY .sqlx .sqlx
 COPY migrations migrations
 COPY examples examples
+COPY openapi openapi
 COPY src src
 RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin quests
 

@@ -30,6 +30,7 @@ log_timezone = 'UTC'
 log_line_prefix = '%m [%p] %d '
 log_checkpoints = off
 """
+INCLUDE = "\ninclude 'quests.conf'\n"
 
 
 def programs(version=None):
@@ -117,7 +118,11 @@ class Server:
         sockets = self.folder / "sockets"
         fits = len(os.fsencode(f"{sockets}/.s.PGSQL.{port}")) <= 107 and "'" not in str(sockets)
         private_folder(sockets, user)
-        (self.data / "postgresql.conf").write_text(CONFIG.format(port=port, sockets=sockets if fits else ""))
+        (self.data / "quests.conf").write_text(CONFIG.format(port=port, sockets=sockets if fits else ""))
+        # After what initdb found out about this machine (the kind of shared memory, say).
+        settings = self.data / "postgresql.conf"
+        if INCLUDE not in settings.read_text():
+            settings.write_text(settings.read_text() + INCLUDE)
         self.process.start([bin / "postgres", "-D", self.data], self.folder / "log", self.folder,
                            {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, user)
         deadline = time.monotonic() + PATIENCE

@@ -29,7 +29,6 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::NotFound(what) => Self::not_found(what),
             Refusal::Locked(conditions) => Self::new(Code::QuestLocked, detail).with("conditions", conditions),
-            Refusal::Inactive => Self::new(Code::QuestInactive, detail),
             Refusal::NotOpen(status) => Self::new(Code::AttemptNotOpen, detail).with("attemptStatus", status),
             Refusal::Transition { .. } => Self::new(Code::InvalidTransition, detail),
             Refusal::StepLocked(missing) => Self::new(Code::StepLocked, detail).with("missingStepIds", missing),

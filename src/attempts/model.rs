@@ -88,8 +88,6 @@ pub enum Refusal {
     NotFound(&'static str),
     #[error("complete what is missing first")]
     Locked(Vec<Condition>),
-    #[error("the quest takes no new attempts")]
-    Inactive,
     #[error("the attempt is {0:?}; resume it first")]
     NotOpen(AttemptStatus),
     #[error("an attempt that is {from:?} cannot be {to:?}")]

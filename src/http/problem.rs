@@ -75,7 +75,6 @@ codes! {
     NotActivatable "not_activatable" CONFLICT "The quest is not ready to be active";
     LastUnit "last_unit" CONFLICT "An active quest needs a mandatory step or assessment";
     QuestLocked "quest_locked" CONFLICT "The quest is not available to you yet";
-    QuestInactive "quest_inactive" CONFLICT "The quest takes no new attempts";
     AttemptNotOpen "attempt_not_open" CONFLICT "The attempt is not in progress";
     InvalidTransition "invalid_transition" CONFLICT "The attempt cannot go there from its status";
     StepLocked "step_locked" CONFLICT "Earlier mandatory steps are not completed";
@@ -242,6 +241,11 @@ impl From<sqlx::Error> for Problem {
                 Some("57P01" | "57P02" | "57P03" | "53300") => {
                     tracing::error!(%error, "the database is away");
                     return Self::new(Code::Unavailable, "the database does not answer").retry_after(2);
+                }
+                // Two writers met, or what is referred to was deleted meanwhile: a second try sees it.
+                Some("40001" | "40P01" | "23503") => {
+                    tracing::warn!(%error, "a concurrent change came first");
+                    return Self::new(Code::Conflict, "what the request is about was changed meanwhile; try again");
                 }
                 Some("57014") => {
                     tracing::error!(%error, "a statement ran into its time limit");

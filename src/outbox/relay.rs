@@ -45,7 +45,7 @@ enum Ended {
 
 /// Runs until `stop`: whatever breaks is built anew, for ever, with growing and jittered pauses.
 pub async fn run(relay: Relay) {
-    let Some(url) = relay.broker.amqp_url.clone() else {
+    let Some(url) = relay.broker.amqp_url.clone().filter(|url| !url.is_empty()) else {
         relay.state.send_replace(Broker::Absent);
         return;
     };
@@ -110,6 +110,8 @@ impl Relay {
             }
             let linger = Duration::from_millis(self.broker.outbox_linger_ms).saturating_sub(began.elapsed());
             if self.pause(link, linger, false).await?.is_break() || self.pause(link, poll, true).await?.is_break() {
+                // What the last requests did still goes out; what does not is sent after the next start.
+                while self.batch(&mut connection, link, limit, suspicious).await? == limit {}
                 return Ok(());
             }
         }

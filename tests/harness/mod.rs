@@ -6,6 +6,7 @@
 )]
 
 pub mod broker;
+pub mod process;
 pub mod proxy;
 
 use std::sync::Arc;

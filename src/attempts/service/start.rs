@@ -54,10 +54,8 @@ pub async fn start_attempt(
     .filter(|quest| quest.is_active)
     .ok_or(Refusal::NotFound("quest"))?;
     let gate = gate(connection, learner.id, quest_id, quest.is_active).await?;
-    match gate.availability {
-        Availability::Available => {}
-        Availability::Locked => return Err(Refusal::Locked(gate.conditions)),
-        Availability::Inactive => return Err(Refusal::Inactive),
+    if gate.availability != Availability::Available {
+        return Err(Refusal::Locked(gate.conditions));
     }
     if !gate.conditions.is_empty() && !gate.opened_before {
         let opened = Unlocked { quest_id, title: quest.title.clone(), quest_type: quest.quest_type };

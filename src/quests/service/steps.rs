@@ -150,7 +150,13 @@ pub async fn update_step(
         order.insert(place - 1, current.id.0);
         renumber(connection, quest.id, &order).await?;
     }
-    units::changed(connection, quest).await?;
+    let touches_units = input.is_optional != current.is_optional
+        || input.step_type != current.step_type
+        || input.step_number != Some(current.step_number)
+        || input.validation_criteria.is_none() != current.validation_criteria.is_none();
+    if touches_units {
+        units::changed(connection, quest).await?;
+    }
     audit::note(connection, origin, "update", "step", current.id.0, details).await?;
     get_step(connection, quest.id, current.id).await
 }

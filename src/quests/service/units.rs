@@ -5,37 +5,52 @@ use sqlx::PgConnection;
 use crate::ids::QuestId;
 use crate::quests::model::{Quest, Refusal};
 
-/// Activation needs a mandatory step or an assessment, and criteria on every Coding step: nothing
-/// else can complete one.
-pub(super) async fn check_activation(connection: &mut PgConnection, quest: QuestId) -> Result<(), Refusal> {
-    let units = sqlx::query!(
-        r#"SELECT (SELECT count(*) FROM quest_steps WHERE quest_id = $1 AND retired_at IS NULL AND NOT is_optional)
-                + (SELECT count(*) FROM quest_assessments WHERE quest_id = $1 AND retired_at IS NULL) AS "units!",
-                  (SELECT min(step_number) FROM quest_steps WHERE quest_id = $1 AND retired_at IS NULL
-                       AND step_type = 'Coding' AND validation_criteria IS NULL) AS ungraded"#,
-        quest.0
-    )
-    .fetch_one(connection)
-    .await?;
-    if units.units == 0 {
-        return Err(Refusal::NotActivatable("add a mandatory step or an assessment first".to_owned()));
-    }
-    if let Some(step) = units.ungraded {
-        return Err(Refusal::NotActivatable(format!(
-            "Coding step {step} needs validationCriteria: only a grader completes it"
-        )));
-    }
-    Ok(())
+struct Units {
+    count: i64,
+    /// Number of a Coding step without criteria: nothing could complete it.
+    ungraded: Option<i32>,
 }
 
-/// After an edit of steps: an active quest must still hold, and open attempts are computed anew,
+impl Units {
+    async fn of(connection: &mut PgConnection, quest: QuestId) -> Result<Self, sqlx::Error> {
+        sqlx::query_as!(
+            Self,
+            r#"SELECT (SELECT count(*) FROM quest_steps WHERE quest_id = $1 AND retired_at IS NULL AND NOT is_optional)
+                    + (SELECT count(*) FROM quest_assessments WHERE quest_id = $1 AND retired_at IS NULL) AS "count!",
+                      (SELECT min(step_number) FROM quest_steps WHERE quest_id = $1 AND retired_at IS NULL
+                           AND step_type = 'Coding' AND validation_criteria IS NULL) AS ungraded"#,
+            quest.0
+        )
+        .fetch_one(connection)
+        .await
+    }
+
+    fn check_graded(&self) -> Result<(), Refusal> {
+        self.ungraded.map_or(Ok(()), |step| {
+            let why = format!("Coding step {step} needs validationCriteria: only a grader completes it");
+            Err(Refusal::NotActivatable(why))
+        })
+    }
+}
+
+/// Activation needs a mandatory step or an assessment, and criteria on every Coding step.
+pub(super) async fn check_activation(connection: &mut PgConnection, quest: QuestId) -> Result<(), Refusal> {
+    let units = Units::of(connection, quest).await?;
+    if units.count == 0 {
+        return Err(Refusal::NotActivatable("add a mandatory step or an assessment first".to_owned()));
+    }
+    units.check_graded()
+}
+
+/// After an edit of units: an active quest must still hold, and open attempts are computed anew,
 /// by the background job and at once for whoever calls meanwhile.
 pub(super) async fn changed(connection: &mut PgConnection, quest: &Quest) -> Result<(), Refusal> {
     if quest.is_active {
-        match check_activation(connection, quest.id).await {
-            Err(Refusal::NotActivatable(reason)) if reason.starts_with("add") => return Err(Refusal::LastUnit),
-            other => other?,
+        let units = Units::of(connection, quest.id).await?;
+        if units.count == 0 {
+            return Err(Refusal::LastUnit);
         }
+        units.check_graded()?;
     }
     sqlx::query!(
         "WITH edited AS (UPDATE quests SET units_version = units_version + 1 WHERE id = $1)

@@ -1,0 +1,80 @@
+//! The broker goes down and comes back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rand::RngExt;
+use serde_json::Value;
+use sqlx::PgPool;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::harness::broker::{Consumer, Received};
+use crate::harness::{Client, Service, Setup, rounds, token, verify};
+use crate::ledger::{equals_the_database, until_all_arrived};
+use crate::node::Node;
+
+/// One learner after the other completes the quest; every answer must be a good one.
+async fn load(mut learner: Client, quest: Value, stop: Arc<AtomicBool>, finished: Arc<AtomicUsize>) {
+    while !stop.load(Ordering::Relaxed) {
+        learner.id = Uuid::new_v4();
+        learner.token = Some(token(learner.id, &["Player"]));
+        learner.finish(&quest).await;
+        finished.fetch_add(1, Ordering::Relaxed);
+        let breath = Duration::from_millis(rand::rng().random_range(10..60));
+        tokio::time::sleep(breath).await;
+    }
+}
+
+/// Asks until the service, which is ready all the time, says this about the broker.
+async fn until_broker_is(anonymous: &Client, state: &str) {
+    let asked = async {
+        while anonymous.get("/readyz").await.expect(200)["broker"] != state {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let answered = tokio::time::timeout(Duration::from_secs(45), asked).await;
+    assert!(answered.is_ok(), "the broker is never {state}");
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn a_broker_restart_under_load_loses_no_event_and_fails_no_request(pool: PgPool) {
+    let node = Node::start().await;
+    let setup = Setup { amqp_url: Some(node.url.clone()), ..Setup::default() };
+    let exchange = setup.exchange.clone();
+    let mut consumers = vec![Consumer::start(&node.url, &exchange).await];
+    let service = Service::start_with(&pool, setup).await;
+    let quest = service.author().quest("Restart", 3, 30).await;
+    let anonymous = service.anonymous();
+    let (stop, finished) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let mut learners = JoinSet::new();
+    for _ in 0..4 {
+        learners.spawn(load(service.learner(), quest.clone(), stop.clone(), finished.clone()));
+    }
+    for round in 0..rounds(5, 30) {
+        until_broker_is(&anonymous, "up").await;
+        let moment = Duration::from_micros(rand::rng().random_range(0..300_000));
+        tokio::time::sleep(moment).await;
+        node.stop(round % 2 == 1).await;
+        until_broker_is(&anonymous, "down").await;
+        let before = finished.load(Ordering::Relaxed);
+        node.start_again().await;
+        assert!(finished.load(Ordering::Relaxed) > before, "nobody got on while the broker was away");
+        consumers.push(Consumer::start(&node.url, &exchange).await);
+        if let Some(ended) = learners.try_join_next() {
+            ended.unwrap();
+            panic!("a learner stopped early");
+        }
+    }
+    until_broker_is(&anonymous, "up").await;
+    stop.store(true, Ordering::Relaxed);
+    while let Some(ended) = learners.join_next().await {
+        ended.unwrap();
+    }
+    let received = || consumers.iter().flat_map(Consumer::all).collect::<Vec<Received>>();
+    until_all_arrived(&pool, received).await;
+    equals_the_database(&pool, &received()).await;
+    verify(&pool).await;
+    service.stop().await;
+}
