@@ -40,7 +40,7 @@ CREATE TABLE quest_skill_rewards (
     created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     CONSTRAINT quest_skill_rewards_points_positive CHECK (points > 0)
 );
-CREATE UNIQUE INDEX quest_skill_rewards_once ON quest_skill_rewards (quest_id, lower(skill_tag));
+CREATE UNIQUE INDEX quest_skill_rewards_once ON quest_skill_rewards (quest_id, skill_tag);
 
 -- What a learner was paid, once per objective, kind and skill, with the amount fixed for ever.
 -- id is the id of the event that announces it (UUIDv5 of the same key).
@@ -61,7 +61,7 @@ CREATE TABLE reward_grants (
     CONSTRAINT reward_grants_kind CHECK ((kind = 'XP' AND skill_tag IS NULL) OR (kind = 'SkillPoints' AND skill_tag IS NOT NULL)),
     CONSTRAINT reward_grants_points_positive CHECK (points > 0)
 );
-CREATE UNIQUE INDEX reward_grants_once ON reward_grants (auth_user_id, objective_id, kind, lower(coalesce(skill_tag, '')));
+CREATE UNIQUE INDEX reward_grants_once ON reward_grants (auth_user_id, objective_id, kind, coalesce(skill_tag, ''));
 
 -- The first time a gated quest opened for a learner; never taken back.
 CREATE TABLE quest_unlocks (

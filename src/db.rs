@@ -96,7 +96,10 @@ impl Db {
         };
         match tokio::spawn(task.in_current_span()).await {
             Ok(result) => result,
-            Err(error) => Err(sqlx::Error::Io(std::io::Error::other(error)).into()),
+            Err(error) => {
+                tracing::error!(%error, "an operation panicked; its transaction is rolled back");
+                Err(sqlx::Error::WorkerCrashed.into())
+            }
         }
     }
 }

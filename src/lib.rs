@@ -1,6 +1,7 @@
 //! The Quests Service: quests, learners' progress on them, and the rewards it brings.
 //!
-//! The map, from the ground up; each module uses only what stands above it in this list:
+//! The map, from the ground up; each module uses what stands above it in this list (docs/architecture.md
+//! names the few places where neighbours know each other):
 //! `config` `ids` `clock` `origin` `db` `criteria`, then `http`, then `outbox` and `learners`,
 //! then `rewards` and `unlocks`, then `quests`, then `attempts`, then `openapi`, `routes` and `app`.
 

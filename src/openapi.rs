@@ -53,7 +53,10 @@ fn describe_headers(method: &str, operation: &mut Value) {
         }
         _ => {}
     }
-    if method != "get" {
+    let creates = matches!(operation["operationId"].as_str(), Some(name) if name.starts_with("create_"))
+        || operation["operationId"] == "clone_quest"
+        || operation["operationId"] == "start_attempt";
+    if method != "get" && !creates {
         headers.push(header("If-Match", "ETag of the resource that is changed; answered 412 if it has changed"));
     }
     if let Some(operation) = operation.as_object_mut() {

@@ -18,7 +18,7 @@ use crate::quests::http::{quests, resources, sets, steps};
         version = "1",
         description = "Quests, learners' progress on them, and the rewards it brings.\n\nAuthorize with a bearer token; \
                        `make run` prints three. Errors are problem details (RFC 9457) with a stable `code`. Lists are \
-                       keyset-paged. Every POST takes an `Idempotency-Key`, every write an `If-Match`.",
+                       keyset-paged. Every POST takes an `Idempotency-Key`, every change of a resource an `If-Match`.",
     ),
     tags(
         (name = "quests", description = "The catalogue (seed: `quests`, `quest_prerequisites`)"),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -17,6 +18,7 @@ use crate::config::ContentLimits;
 use crate::db::Db;
 use crate::http::command::{MergePatch, NoBody};
 use crate::http::etag::IfMatch;
+use crate::http::layers::Correlation;
 use crate::http::problem::ProblemBody;
 use crate::http::validate::Checks;
 use crate::http::{Answer, Caller, Code, Command, FieldError, Page, Path, Problem, Query, etag, paging};
@@ -105,6 +107,7 @@ pub async fn get_attempt(
     caller: Caller,
     State(db): State<Db>,
     State(clock): State<crate::clock::Clock>,
+    Extension(correlation): Extension<Correlation>,
     headers: HeaderMap,
     Path(id): Path<AttemptId>,
 ) -> Result<Response, Problem> {
@@ -114,7 +117,8 @@ pub async fn get_attempt(
     let mut loaded = service::load(&mut connection, learner, id, None).await?.ok_or_else(missing)?;
     if loaded.is_stale {
         drop(connection);
-        let origin = Origin { actor: caller.id, ..Origin::job(&clock) };
+        let origin =
+            Origin { actor: caller.id, correlation_id: correlation.id, traceparent: correlation.traceparent, clock };
         db.transact(move |connection| {
             Box::pin(async move { service::recompute(connection, &origin, learner, id).await })
         })
@@ -148,16 +152,15 @@ pub async fn update_attempt(
     transaction
         .run(move |connection| {
             Box::pin(async move {
-                let current = service::load(connection, caller.learner(), id, None)
-                    .await?
-                    .ok_or_else(|| Problem::not_found("attempt"))?;
-                let input: AttemptInput = body.apply(&AttemptInput { notes: current.attempt.notes })?;
-                let mut checks = Checks::default();
-                checks.text("/notes", input.notes.as_deref().unwrap_or_default(), 0, limits.max_text_chars);
-                checks.finish()?;
+                let change = |notes| {
+                    let input: AttemptInput = body.apply(&AttemptInput { notes })?;
+                    let mut checks = Checks::default();
+                    checks.text("/notes", input.notes.as_deref().unwrap_or_default(), 0, limits.max_text_chars);
+                    checks.finish()?;
+                    Ok(input.notes)
+                };
                 let attempt =
-                    service::set_notes(connection, &origin, caller.learner(), id, input.notes, matching(if_match))
-                        .await?;
+                    service::set_notes(connection, &origin, caller.learner(), id, change, matching(if_match)).await?;
                 Ok(Answer::resource(&attempt))
             })
         })

@@ -35,7 +35,8 @@ pub async fn verify(connection: &mut PgConnection) -> Result<Report, sqlx::Error
         r#"SELECT 'grant ' || reward.id || ' of learner ' || reward.auth_user_id || ' has no event' AS "drift!"
            FROM reward_grants AS reward
            WHERE NOT EXISTS (SELECT FROM outbox_events AS event WHERE event.id = reward.id)
-             AND reward.granted_at >= (SELECT min(occurred_at) FROM outbox_events)"#
+             AND reward.granted_at >= (SELECT min(occurred_at) FROM outbox_events AS event
+                                       WHERE event.auth_user_id = reward.auth_user_id)"#
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -142,6 +143,8 @@ async fn attempts(connection: &mut PgConnection, report: &mut Report) -> Result<
                 AttemptStatus::Completed => attempt.completion_percentage == rust_decimal::Decimal::ONE_HUNDRED,
                 // Waits for the recompute job, or for its learner to take it up again.
                 _ if stale => true,
+                // Whoever abandoned it takes it up again before it can complete.
+                AttemptStatus::Abandoned => attempt.completion_percentage == now.percentage,
                 _ => attempt.completion_percentage == now.percentage && !now.is_complete,
             };
             if !fits {

@@ -51,6 +51,9 @@ where
         serde_path_to_error::deserialize(deserializer).map(Self).map_err(|error| {
             let name = error.path().to_string();
             let pointer = if name == "." { String::new() } else { name };
+            if error.inner().to_string().starts_with("UUID parsing failed") {
+                return Problem::new(Code::MalformedId, format!("{pointer}: {}", error.inner()));
+            }
             Problem::invalid(vec![FieldError::new(pointer, error.inner().to_string())])
         })
     }

@@ -70,7 +70,8 @@ pub async fn observe(State(limits): State<Observe>, mut request: Request, next: 
         "request", %method, route, correlation_id = correlation.id, caller = tracing::field::Empty,
     );
     let header_bytes: usize =
-        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>() + path.len();
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>()
+            + request.uri().path_and_query().map_or(0, |path| path.as_str().len());
     let id = correlation.id.clone();
     request.extensions_mut().insert(correlation);
 

@@ -29,7 +29,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, 
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         // The exact limit is answered with a problem by the outermost layer; this is the hard stop.
-        .max_buf_size(limits.max_header_bytes * 2);
+        .max_buf_size(limits.max_header_bytes.saturating_mul(8));
     builder
         .http2()
         .timer(TokioTimer::new())

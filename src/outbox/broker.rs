@@ -25,9 +25,9 @@ pub enum PublishError {
 impl From<lapin::Error> for PublishError {
     fn from(error: lapin::Error) -> Self {
         match error.kind() {
-            // A channel error (406 precondition failed, 501 frame error …) is an answer to the message;
-            // 404 and 320 are about the exchange or the broker.
-            ErrorKind::ProtocolError(answer) if !matches!(answer.get_id(), 404 | 320 | 541) => {
+            // Content too large, precondition failed, frame and syntax errors are answers to the message;
+            // everything else (access refused, not found, connection forced …) is about the broker.
+            ErrorKind::ProtocolError(answer) if matches!(answer.get_id(), 311 | 406 | 501 | 502) => {
                 Self::Refused(answer.to_string())
             }
             _ => Self::Link(error.to_string()),

@@ -50,8 +50,8 @@ pub async fn run(relay: Relay) {
         return;
     };
     let mut backoff = FIRST_BACKOFF;
-    // After a refusal events go one by one, until the one that is refused is known.
-    let mut suspicious = false;
+    // After a refusal so many events go one by one: the one that is refused is among them.
+    let mut suspicious: i64 = 0;
     while !relay.stop.is_cancelled() {
         let began = Instant::now();
         let ended = match Link::open(&url, &relay.broker).await {
@@ -84,7 +84,7 @@ pub async fn run(relay: Relay) {
 
 impl Relay {
     /// Holds one link and one connection until `stop` (Ok) or an error.
-    async fn term(&self, link: &Link, suspicious: &mut bool) -> Result<(), Ended> {
+    async fn term(&self, link: &Link, suspicious: &mut i64) -> Result<(), Ended> {
         let mut connection = db::dedicated(&self.database, "quests relay").await?;
         let poll = Duration::from_millis(self.broker.outbox_poll_ms);
         loop {
@@ -103,7 +103,7 @@ impl Relay {
         metrics::gauge!("outbox_relay_active").set(1.0);
         loop {
             let began = Instant::now();
-            let limit = if *suspicious { 1 } else { self.broker.outbox_batch };
+            let limit = if *suspicious > 0 { 1 } else { self.broker.outbox_batch };
             let claimed = self.batch(&mut connection, link, limit, suspicious).await?;
             if claimed == limit {
                 continue;
@@ -136,7 +136,7 @@ impl Relay {
         connection: &mut PgConnection,
         link: &Link,
         limit: i64,
-        suspicious: &mut bool,
+        suspicious: &mut i64,
     ) -> Result<i64, Ended> {
         let events = claim(connection, limit).await?;
         let claimed = i64::try_from(events.len()).unwrap_or(i64::MAX);
@@ -171,14 +171,14 @@ impl Relay {
                 .execute(connection)
                 .await?;
                 metrics::counter!("outbox_published_total").increment(published.len() as u64);
-                *suspicious = false;
+                *suspicious = (*suspicious - claimed).max(0);
                 Ok(claimed)
             }
             Err(PublishError::Refused(reason)) => {
                 if let ([event], [_]) = (events.as_slice(), messages.as_slice()) {
                     self.count_refusal(connection, event, &reason).await?;
                 }
-                *suspicious = true;
+                *suspicious = (*suspicious).max(claimed);
                 Err(PublishError::Refused(reason).into())
             }
             Err(error) => Err(error.into()),

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::load::{Loaded, load};
-use super::settle::settle;
+use super::settle::{refresh, settle};
 use crate::attempts::model::{AttemptStatus, AttemptWithSteps, Move, Refusal};
 use crate::ids::{AttemptId, LearnerId};
 use crate::learners::{self, Locked};
@@ -29,7 +29,7 @@ pub async fn move_attempt<E: From<Refusal>>(
     Ok(loaded.view())
 }
 
-/// Sets or clears the learner's notes.
+/// Changes the learner's notes; `notes` makes the new ones of those that are there.
 ///
 /// # Errors
 /// When there is no such attempt.
@@ -38,12 +38,12 @@ pub async fn set_notes<E: From<Refusal>>(
     origin: &Origin,
     learner: LearnerId,
     id: AttemptId,
-    notes: Option<String>,
+    notes: impl FnOnce(Option<String>) -> Result<Option<String>, E>,
     check: impl FnOnce(&AttemptWithSteps) -> Result<(), E>,
 ) -> Result<AttemptWithSteps, E> {
     let (mut learner, mut loaded) = lock_and_load(connection, origin, learner, id).await?;
     check(&loaded.view())?;
-    loaded.attempt.notes = notes;
+    loaded.attempt.notes = notes(loaded.attempt.notes.take())?;
     settle(connection, &mut learner, origin, &mut loaded, None).await.map_err(Refusal::from)?;
     Ok(loaded.view())
 }
@@ -54,8 +54,9 @@ async fn lock_and_load(
     learner: LearnerId,
     id: AttemptId,
 ) -> Result<(Locked, Loaded), Refusal> {
-    let learner = learners::lock(connection, learner, origin).await?.ok_or(Refusal::NotFound("attempt"))?;
-    let loaded = load(connection, learner.id, id, None).await?.ok_or(Refusal::NotFound("attempt"))?;
+    let mut learner = learners::lock(connection, learner, origin).await?.ok_or(Refusal::NotFound("attempt"))?;
+    let mut loaded = load(connection, learner.id, id, None).await?.ok_or(Refusal::NotFound("attempt"))?;
+    refresh(connection, &mut learner, origin, &mut loaded).await?;
     Ok((learner, loaded))
 }
 

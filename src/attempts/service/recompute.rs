@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::load::load;
-use super::settle::settle;
+use super::settle::{refresh, settle};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::ids::{AttemptId, LearnerId};
@@ -29,10 +29,7 @@ pub async fn recompute(
 ) -> Result<(), sqlx::Error> {
     let Some(mut learner) = learners::lock(connection, learner, origin).await? else { return Ok(()) };
     let Some(mut loaded) = load(connection, learner.id, id, None).await? else { return Ok(()) };
-    if loaded.is_stale {
-        settle(connection, &mut learner, origin, &mut loaded, None).await?;
-    }
-    Ok(())
+    refresh(connection, &mut learner, origin, &mut loaded).await
 }
 
 /// Works off what edits have left, a batch of learners a transaction; says how many attempts it wrote.

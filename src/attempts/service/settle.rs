@@ -111,6 +111,22 @@ pub async fn settle(
     Ok(Settled { earned: grants.iter().map(Grant::earned).collect(), unlocked })
 }
 
+/// Computes an attempt anew that an edit of the quest's units has passed by.
+///
+/// # Errors
+/// The database's.
+pub async fn refresh(
+    connection: &mut PgConnection,
+    learner: &mut Locked,
+    origin: &Origin,
+    loaded: &mut Loaded,
+) -> Result<(), sqlx::Error> {
+    if loaded.is_stale {
+        settle(connection, learner, origin, loaded, None).await?;
+    }
+    Ok(())
+}
+
 fn experience(grants: &[Grant]) -> i32 {
     grants.iter().filter(|grant| grant.skill.is_none()).map(|grant| grant.points).sum()
 }

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use super::load::load;
 use super::moves::move_loaded;
+use super::settle::refresh;
 use crate::attempts::model::{AttemptStatus, AttemptWithSteps, Move, Refusal};
 use crate::ids::{AttemptId, LearnerId, QuestId};
 use crate::learners;
@@ -35,6 +36,7 @@ pub async fn start_attempt(
     .await?;
     if let Some(id) = existing {
         let mut loaded = load(connection, learner.id, id, None).await?.ok_or(Refusal::NotFound("attempt"))?;
+        refresh(connection, &mut learner, origin, &mut loaded).await?;
         if loaded.attempt.status == AttemptStatus::Abandoned {
             move_loaded(connection, origin, &mut learner, &mut loaded, Move::Resume).await?;
         }

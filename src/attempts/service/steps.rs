@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::load::{Loaded, load};
-use super::settle::settle;
+use super::settle::{refresh, settle};
 use super::start::kept;
 use crate::attempts::model::{
     AttemptWithSteps, Completion, Outcome, Refusal, StepProgress, StepStatus, StepType, may_work,
@@ -31,8 +31,10 @@ async fn lock_and_load(
     origin: &Origin,
     at: At,
 ) -> Result<(Locked, Loaded, usize), Refusal> {
-    let learner = learners::lock(connection, at.learner, origin).await?.ok_or(Refusal::NotFound("attempt"))?;
-    let loaded = load(connection, at.learner, at.attempt, Some(at.step)).await?.ok_or(Refusal::NotFound("attempt"))?;
+    let mut learner = learners::lock(connection, at.learner, origin).await?.ok_or(Refusal::NotFound("attempt"))?;
+    let mut loaded =
+        load(connection, at.learner, at.attempt, Some(at.step)).await?.ok_or(Refusal::NotFound("attempt"))?;
+    refresh(connection, &mut learner, origin, &mut loaded).await?;
     let index = loaded.steps.iter().position(|step| step.step_id == at.step).ok_or(Refusal::NotFound("step"))?;
     // A retired step is history: it can be looked at, not worked on.
     if loaded.steps[index].is_retired && loaded.steps[index].status != StepStatus::Completed {
@@ -175,9 +177,10 @@ async fn replay(
     at: At,
 ) -> Result<Completion, sqlx::Error> {
     let earned = sqlx::query!(
-        "SELECT kind, points, skill_tag FROM reward_grants
-         WHERE auth_user_id = $1 AND objective_id = ANY($2) AND trigger_id = $3
-         ORDER BY (objective_type = 'Quest'), (kind <> 'XP'), skill_tag",
+        "SELECT reward.kind, reward.points, reward.skill_tag
+         FROM reward_grants AS reward LEFT JOIN outbox_events AS event ON event.id = reward.id
+         WHERE reward.auth_user_id = $1 AND reward.objective_id = ANY($2) AND reward.trigger_id = $3
+         ORDER BY event.learner_seq, (reward.objective_type = 'Quest'), (reward.kind <> 'XP'), reward.skill_tag",
         at.learner.0,
         &[at.step.0, loaded.attempt.quest_id.0],
         at.step.0,

@@ -176,12 +176,19 @@ pub async fn clone_quest(
     )
     .execute(&mut *connection)
     .await?;
+    let resources: i64 =
+        sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM quest_resources WHERE quest_id = $1"#, from)
+            .fetch_one(&mut *connection)
+            .await?;
+    let ids: Vec<Uuid> = (0..resources).map(|_| Uuid::now_v7()).collect();
     sqlx::query!(
-        "INSERT INTO quest_resources (quest_id, resource_type, title, description, url, file_path, metadata, display_order)
-         SELECT $2, resource_type, title, description, url, file_path, metadata, display_order
+        "INSERT INTO quest_resources (id, quest_id, resource_type, title, description, url, file_path, metadata, display_order)
+         SELECT ($3::uuid[])[row_number() OVER (ORDER BY display_order, id)], $2, resource_type, title, description, url,
+                file_path, metadata, display_order
          FROM quest_resources WHERE quest_id = $1",
         from,
-        to
+        to,
+        &ids,
     )
     .execute(&mut *connection)
     .await?;
