@@ -6,9 +6,13 @@
 mod harness;
 
 mod attempts;
+mod catalogue;
+mod commands;
 mod curriculum;
 mod events;
+mod http;
 mod races;
+mod secrecy;
 mod statements;
 
 static MIGRATOR: &sqlx::migrate::Migrator = &quests::db::MIGRATOR;

@@ -53,17 +53,13 @@ async fn a_broker_restart_under_load_loses_no_event_and_fails_no_request(pool: P
         learners.spawn(load(service.learner(), quest.clone(), stop.clone(), finished.clone()));
     }
     for round in 0..rounds(5, 30) {
-        let DBG_t = std::time::Instant::now();
         until_broker_is(&anonymous, "up").await;
-        eprintln!("DBG up {:?}", DBG_t.elapsed());
         let moment = Duration::from_micros(rand::rng().random_range(0..300_000));
         tokio::time::sleep(moment).await;
         node.stop(round % 2 == 1).await;
         until_broker_is(&anonymous, "down").await;
-        eprintln!("DBG down {:?}", DBG_t.elapsed());
         let before = finished.load(Ordering::Relaxed);
         node.start_again().await;
-        eprintln!("DBG started {:?}", DBG_t.elapsed());
         assert!(finished.load(Ordering::Relaxed) > before, "nobody got on while the broker was away");
         consumers.push(Consumer::start(&node.url, &exchange).await);
         if let Some(ended) = learners.try_join_next() {

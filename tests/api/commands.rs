@@ -1,0 +1,206 @@
+//! The commands of the binary, as an operator runs them.
+
+use std::process::{Output, Stdio};
+
+use serde_json::{Value, json};
+use sqlx::{ConnectOptions, PgPool};
+
+use crate::harness::{Service, path_of, rows, text, url_of};
+
+const SECRET: &str = quests::config::DEVELOPMENT_SECRET;
+const ISSUER: &str = crate::harness::ISSUER;
+
+async fn quests(arguments: &[&str]) -> Output {
+    tokio::process::Command::new(env!("CARGO_BIN_EXE_quests"))
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn database(pool: &PgPool) -> String {
+    format!("--database-url={}", pool.connect_options().to_url_lossy())
+}
+
+/// Changes rows behind the service's back.
+async fn tamper(pool: &PgPool, change: &str) {
+    let changed = rows(pool, &format!("{change} RETURNING 1 AS one")).await;
+    assert!(!changed.is_empty(), "{change} changed nothing");
+}
+
+#[tokio::test]
+async fn every_command_explains_itself() {
+    for command in ["", "serve", "migrate", "seed", "verify", "openapi", "token"] {
+        let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|part| !part.is_empty()).collect();
+        let help = quests(&arguments).await;
+        assert!(help.status.success(), "{command}: {}", err(&help));
+        assert!(out(&help).lines().count() > 3, "{command}: {}", out(&help));
+    }
+    let serve = out(&quests(&["serve", "--help"]).await);
+    for setting in ["DATABASE_URL", "AMQP_URL", "JWT_SECRET", "CORS_ORIGINS", "MAX_BODY_BYTES", "DRAIN_TIMEOUT_MS"] {
+        assert!(serve.contains(setting), "{setting} is not in the help");
+    }
+    let unknown = quests(&["dance"]).await;
+    assert!(!unknown.status.success() && out(&unknown).is_empty());
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn token_prints_one_token_that_works_and_nothing_else(pool: PgPool) {
+    let service = Service::start(&pool).await;
+    let jwt = [format!("--jwt-secret={SECRET}"), format!("--jwt-issuer={ISSUER}")];
+    for (role, status) in [("learner", 403), ("author", 200), ("admin", 200), ("service", 403)] {
+        let printed = quests(&["token", "--role", role, &jwt[0], &jwt[1]]).await;
+        assert!(printed.status.success() && printed.stderr.is_empty(), "{}", err(&printed));
+        let lines = out(&printed);
+        assert_eq!(lines.lines().count(), 1, "{lines}");
+        let mut client = service.anonymous();
+        client.token = Some(lines.trim_end().to_owned());
+        assert_eq!(client.get("/v1/quests?isActive=false").await.status, status, "{role}");
+    }
+    let sub = uuid::Uuid::new_v4().to_string();
+    let printed = quests(&["token", "--role", "author", "--sub", &sub, &jwt[0], &jwt[1]]).await;
+    let mut client = service.anonymous();
+    client.token = Some(out(&printed).trim_end().to_owned());
+    assert_eq!(text(&client.draft("Whose", 0).await["createdBy"]), sub);
+
+    let refused =
+        quests(&["token", "--role", "author", "--jwt-secret=0123456789012345678901234567890123456789", &jwt[1]]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(out(&refused).is_empty() && err(&refused).contains("JWT_SECRET"), "{}", err(&refused));
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn verify_says_one_line_or_names_each_attempt_that_drifted(pool: PgPool) {
+    let service = Service::start(&pool).await;
+    let (author, learner) = (service.author(), service.learner());
+    let quest = author.quest("Proof", 2, 30).await;
+    let attempt = learner.attempt(&quest).await;
+    learner.complete(&attempt, &attempt["steps"][0], Value::Null).await.expect(200);
+    let fine = quests(&["verify", &database(&pool)]).await;
+    assert_eq!(fine.status.code(), Some(0), "{}{}", out(&fine), err(&fine));
+    assert_eq!(out(&fine).lines().count(), 1, "{}", out(&fine));
+
+    let id = text(&attempt["id"]);
+    tamper(&pool, &format!("UPDATE user_quest_attempts SET completion_percentage = 51 WHERE id = '{id}'")).await;
+    let drifted = quests(&["verify", &database(&pool)]).await;
+    assert_eq!(drifted.status.code(), Some(1));
+    assert!(out(&drifted).contains(id), "{}", out(&drifted));
+    tamper(&pool, &format!("UPDATE user_quest_attempts SET completion_percentage = 50 WHERE id = '{id}'")).await;
+    assert!(quests(&["verify", &database(&pool)]).await.status.success());
+
+    tamper(&pool, "DELETE FROM reward_grants").await;
+    let drifted = quests(&["verify", &database(&pool)]).await;
+    assert_eq!(drifted.status.code(), Some(1));
+    assert!(out(&drifted).contains(id), "{}", out(&drifted));
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn seed_loads_twelve_quests_once(pool: PgPool) {
+    let database = database(&pool);
+    let content = "SELECT id, title, is_active, updated_at FROM quests ORDER BY id";
+    let first = quests(&["seed", &database]).await;
+    assert!(first.status.success(), "{}", err(&first));
+    assert_eq!(out(&first).lines().count(), 1);
+    let loaded = rows(&pool, content).await;
+    assert_eq!(loaded.len(), 12);
+    assert!(loaded.iter().all(|quest| quest["is_active"] == json!(true)), "{loaded:?}");
+    let kinds = rows(&pool, "SELECT DISTINCT step_type FROM quest_steps").await;
+    assert_eq!(kinds.len(), 8);
+    let again = quests(&["seed", &database]).await;
+    assert!(again.status.success(), "{}", err(&again));
+    assert_eq!(rows(&pool, content).await, loaded);
+    assert!(quests(&["verify", &database]).await.status.success());
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn a_broken_curriculum_loads_nothing_and_says_which_quest(pool: PgPool) {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/c-programming.json");
+    let good: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let mut cases = Vec::new();
+    let last = good["quests"].as_array().unwrap().len() - 1;
+    for (field, value, clue) in [
+        ("title", json!(""), "/title"),
+        ("questType", json!("Raid"), "Raid"),
+        ("prerequisites", json!(["nowhere"]), "needs a quest"),
+        ("surprise", json!(1), "surprise"),
+        ("steps", json!([]), "mandatory step"),
+    ] {
+        let mut broken = good.clone();
+        broken["quests"][last][field] = value;
+        let key = text(&broken["quests"][last]["key"]).to_owned();
+        cases.push((broken.to_string(), clue.to_owned(), key));
+    }
+    let mut cycle = good.clone();
+    let (first, final_key) = (good["quests"][0]["key"].clone(), good["quests"][last]["key"].clone());
+    cycle["quests"][0]["prerequisites"] = json!([final_key]);
+    cases.push((cycle.to_string(), "cycle".into(), String::new()));
+    let mut twice = good.clone();
+    twice["quests"][last]["key"] = first.clone();
+    cases.push((twice.to_string(), text(&first).to_owned(), String::new()));
+    cases.push(("{\"curriculum\": ".into(), "read".into(), String::new()));
+    for (index, (content, clue, key)) in cases.into_iter().enumerate() {
+        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("broken-{index}-{}.json", uuid::Uuid::new_v4()));
+        std::fs::write(&path, content).unwrap();
+        let refused = quests(&["seed", path.to_str().unwrap(), &database(&pool)]).await;
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "case {index} ({clue}): {}", out(&refused));
+        assert!(
+            err(&refused).contains(&clue) && err(&refused).contains(&key),
+            "case {index}, {key}: {}",
+            err(&refused)
+        );
+        assert_eq!(rows(&pool, "SELECT id FROM quests").await, Vec::<Value>::new(), "case {index}");
+    }
+    let missing = quests(&["seed", "no-such-file.json", &database(&pool)]).await;
+    assert!(missing.status.code() == Some(1) && err(&missing).contains("no-such-file.json"));
+}
+
+#[tokio::test]
+async fn openapi_prints_the_document_of_the_repository() {
+    let printed = quests(&["openapi"]).await;
+    assert!(printed.status.success(), "{}", err(&printed));
+    let file = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/openapi.json")).unwrap();
+    assert!(out(&printed) == file, "openapi/openapi.json is not what `quests openapi` prints");
+}
+
+#[sqlx::test(migrations = false)]
+async fn migrate_brings_an_empty_database_up_to_date_twice(pool: PgPool) {
+    for _ in 0..2 {
+        let migrated = quests(&["migrate", &database(&pool)]).await;
+        assert!(migrated.status.success(), "{}", err(&migrated));
+    }
+    let service = Service::start(&pool).await;
+    service.anonymous().get("/readyz").await.expect(200);
+    let quest = service.author().quest("After", 1, 0).await;
+    service.learner().get(&path_of(&quest)).await.expect(200);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn serve_refuses_settings_that_are_not_safe_in_a_sentence(pool: PgPool) {
+    let database = format!("--database-url={}", url_of(&pool.connect_options()));
+    let issuer = format!("--jwt-issuer={ISSUER}");
+    let secret = format!("--jwt-secret={SECRET}");
+    for (arguments, clue) in [
+        (["--jwt-secret=short", "--bind-addr=127.0.0.1:0"], "JWT_SECRET has fewer than 32 bytes"),
+        ([secret.as_str(), "--cors-origins=example.org"], "CORS_ORIGINS"),
+        ([secret.as_str(), "--role-map=Player=emperor"], "emperor"),
+        ([secret.as_str(), "--bind-addr=nowhere"], "bind-addr"),
+        ([secret.as_str(), "--database-max-connections=0"], "database-max-connections"),
+    ] {
+        let refused = quests(&["serve", &database, &issuer, arguments[0], arguments[1]]).await;
+        assert!(!refused.status.success(), "{clue}");
+        assert!(err(&refused).contains(clue), "{clue}: {}", err(&refused));
+        assert!(!err(&refused).contains("panicked"), "{}", err(&refused));
+    }
+}
