@@ -323,7 +323,7 @@ async fn serve(settings: &Settings, directory: &Path) -> Result<(Child, String),
 fn fill(learners: u64) -> String {
     let tokens = |number: &str| format!("lpad(({number})::text, 32, '0')::uuid");
     format!(
-        r#"INSERT INTO quests (id, title, description, quest_type, difficulty_level, estimated_duration_minutes,
+        r"INSERT INTO quests (id, title, description, quest_type, difficulty_level, estimated_duration_minutes,
                                experience_points_reward, skill_tags, created_by, created_at)
            SELECT {quest}, 'Quest ' || n, repeat('What you learn here, and what you need to know before. ', 6), 'Practice',
                   'Beginner', 45, 100, ARRAY['c', 'loops'], {author}, now() - make_interval(mins => ({QUESTS} - n)::int)
@@ -335,7 +335,7 @@ fn fill(learners: u64) -> String {
            INSERT INTO learners (auth_user_id) SELECT {learner} FROM generate_series(0, {learners} - 1) AS l;
            INSERT INTO user_quest_attempts (id, auth_user_id, quest_id, current_step_id, started_at)
            SELECT {attempt}, {learner}, {quest}, {first}, now() - interval '1 hour'
-           FROM generate_series(0, {learners} - 1) AS l, LATERAL (SELECT l % {QUESTS} + 1 AS n) AS of;"#,
+           FROM generate_series(0, {learners} - 1) AS l, LATERAL (SELECT l % {QUESTS} + 1 AS n) AS of;",
         quest = tokens(&format!("{QUEST} + n")),
         author = tokens("42"),
         step = tokens(&format!("{STEP} + n * 100 + s")),

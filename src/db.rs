@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Acquire, Connection, PgConnection, PgPool};
+use sqlx::{Acquire, Connection, PgConnection, PgPool, Row};
 use tokio::sync::Notify;
 use tracing::Instrument;
 
@@ -41,14 +41,14 @@ pub fn pool(config: &DatabaseConfig) -> Result<PgPool, sqlx::Error> {
         .connect_lazy_with(connect_options(config, "quests")?))
 }
 
+#[expect(clippy::disallowed_methods, reason = "a constant, and only raw_sql speaks the simple protocol")]
 async fn is_idle(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     if connection.is_in_transaction() {
         return Ok(false);
     }
-    // In a transaction block now() stands still at its start, statement_timestamp() does not.
-    let idle: bool =
-        sqlx::query_scalar!(r#"SELECT now() = statement_timestamp() AS "idle!""#).fetch_one(connection).await?;
-    Ok(idle)
+    // In a transaction block now() stands still at its start, statement_timestamp() does not. The simple
+    // protocol matters: with the extended one the two differ by the time from Bind to Execute.
+    sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(connection).await?.try_get(0)
 }
 
 /// The database as operations see it: a pool, and a bell that wakes the relay after a commit.

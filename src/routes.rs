@@ -27,6 +27,7 @@ use crate::quests::http::{quests, resources, sets, steps};
         (name = "attempts", description = "A learner's way through a quest (seed: `user_quest_attempts`, `user_quest_step_progress`)"),
         (name = "operations", description = "For operators; no token"),
     ),
+    components(schemas(quests::Me, crate::quests::model::Sort)),
     security(("bearer" = []))
 )]
 struct Document;

@@ -90,6 +90,12 @@ async fn load(
 ) -> Result<String, String> {
     let ids: HashMap<String, QuestId> =
         curriculum.quests.iter().map(|quest| (quest.key.clone(), quest_id(&curriculum.name, &quest.key))).collect();
+    if ids.len() < curriculum.quests.len() {
+        let mut keys: Vec<&str> = curriculum.quests.iter().map(|quest| quest.key.as_str()).collect();
+        keys.sort_unstable();
+        let twice = keys.windows(2).find(|pair| pair[0] == pair[1]).map_or("", |pair| pair[0]);
+        return Err(format!("quest '{twice}' stands there twice; keys are unique"));
+    }
     let mut added = Vec::new();
     for quest in &curriculum.quests {
         let id = ids[&quest.key];

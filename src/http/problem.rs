@@ -237,6 +237,8 @@ impl From<sqlx::Error> for Problem {
                 Some("22021" | "22P05") => {
                     return Self::invalid(vec![FieldError::new("", "text must not contain NUL characters")]);
                 }
+                // A time beyond what PostgreSQL can hold: only a forged cursor brings one.
+                Some("22008") => return Self::new(Code::MalformedCursor, "pass nextCursor of a page of this list"),
                 // Shutdown of the server, or too many connections: worth another try.
                 Some("57P01" | "57P02" | "57P03" | "53300") => {
                     tracing::error!(%error, "the database is away");

@@ -23,18 +23,14 @@ pub struct ServerLimits {
 
 /// Serves until `stop`, then lets open requests finish, for as long as the drain time allows.
 pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, stop: CancellationToken) {
-    let mut builder = Builder::new(TokioExecutor::new());
+    // HTTP/1 only: telling it from HTTP/2 has no time limit in hyper-util, and TLS ends before us anyway.
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         // The exact limit is answered with a problem by the outermost layer; this is the hard stop.
         .max_buf_size(limits.max_header_bytes.saturating_mul(8));
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(100)
-        .keep_alive_interval(Some(limits.header_timeout));
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.max_connections));
 
@@ -61,9 +57,19 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, 
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
+        let (builder, watcher, stop) = (builder.clone(), graceful.watcher(), stop.clone());
         tokio::spawn(async move {
+            // hyper's time limit begins with the first byte: who says nothing is let go here.
+            let mut first = [0];
+            tokio::select! {
+                said = tokio::time::timeout(limits.header_timeout, stream.peek(&mut first)) => {
+                    if !matches!(said, Ok(Ok(1))) {
+                        return;
+                    }
+                }
+                () = stop.cancelled() => return,
+            }
+            let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
             if let Err(error) = connection.await {
                 tracing::debug!(error, "a connection ended early");
             }

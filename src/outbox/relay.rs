@@ -70,7 +70,8 @@ pub async fn run(relay: Relay) {
         if matches!(error, Ended::Publish(_)) {
             relay.state.send_replace(Broker::Down(error.to_string()));
         }
-        if began.elapsed() > LONGEST_BACKOFF {
+        // A link that has held for a while was a good one: the next outage is a new one.
+        if began.elapsed() > Duration::from_secs(2) {
             backoff = FIRST_BACKOFF;
         }
         let pause = backoff.mul_f64(rand::rng().random_range(0.5..1.0));

@@ -1,5 +1,7 @@
 //! What a quest needs and what it pays in skills: two lists that are set as a whole.
 
+use std::collections::{HashMap, VecDeque};
+
 use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -87,21 +89,24 @@ async fn find_cycle(
     quest: QuestId,
     needed: &[Uuid],
 ) -> Result<Option<Vec<Prerequisite>>, sqlx::Error> {
-    let way = sqlx::query_scalar!(
-        r#"WITH RECURSIVE way (at, path) AS (
-               SELECT id, ARRAY[$1::uuid, id] FROM unnest($2::uuid[]) AS first (id)
-               UNION ALL
-               SELECT link.prerequisite_quest_id, path || link.prerequisite_quest_id
-               FROM way JOIN quest_prerequisites AS link ON link.quest_id = way.at
-               WHERE way.at <> $1
-           ) CYCLE at SET looped USING seen
-           SELECT path AS "path!" FROM way WHERE at = $1 ORDER BY cardinality(path) LIMIT 1"#,
-        quest.0,
+    let edges = sqlx::query!(
+        r#"WITH RECURSIVE reached (id) AS (
+               SELECT unnest($1::uuid[])
+               UNION
+               SELECT link.prerequisite_quest_id FROM reached JOIN quest_prerequisites AS link ON link.quest_id = reached.id
+           )
+           SELECT link.quest_id, link.prerequisite_quest_id
+           FROM reached JOIN quest_prerequisites AS link ON link.quest_id = reached.id"#,
         needed
     )
-    .fetch_optional(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
-    let Some(way) = way else { return Ok(None) };
+    let mut graph: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+    for edge in edges {
+        graph.entry(edge.quest_id).or_default().push(edge.prerequisite_quest_id);
+    }
+    graph.insert(quest.0, needed.to_vec());
+    let Some(way) = shortest_cycle(&graph, quest.0) else { return Ok(None) };
     let cycle = sqlx::query_as!(
         Prerequisite,
         r#"SELECT quest.id AS "quest_id: QuestId", quest.title, quest.is_active
@@ -112,6 +117,30 @@ async fn find_cycle(
     .fetch_all(connection)
     .await?;
     Ok(Some(cycle))
+}
+
+/// The shortest way from `start` back to itself, with `start` at both ends (breadth first).
+fn shortest_cycle(graph: &HashMap<Uuid, Vec<Uuid>>, start: Uuid) -> Option<Vec<Uuid>> {
+    let mut came_from: HashMap<Uuid, Uuid> = HashMap::new();
+    let mut queue = VecDeque::from([start]);
+    while let Some(at) = queue.pop_front() {
+        for next in graph.get(&at).into_iter().flatten() {
+            if *next == start {
+                let mut way = vec![start, at];
+                while let Some(before) = way.last().filter(|last| **last != start).and_then(|last| came_from.get(last))
+                {
+                    way.push(*before);
+                }
+                way.reverse();
+                return Some(way);
+            }
+            if !came_from.contains_key(next) {
+                came_from.insert(*next, at);
+                queue.push_back(*next);
+            }
+        }
+    }
+    None
 }
 
 /// The explicit skill rewards of a quest, in order.

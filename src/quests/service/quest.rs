@@ -44,7 +44,8 @@ pub async fn get_quest(connection: &mut PgConnection, id: QuestId) -> Result<Opt
 /// When there is none.
 pub async fn lock_quest(connection: &mut PgConnection, id: QuestId) -> Result<Quest, Refusal> {
     // A statement of its own: what follows must read what others committed while this one waited.
-    sqlx::query_scalar!("SELECT 1 AS one FROM quests WHERE id = $1 FOR UPDATE", id.0)
+    // It holds off other edits and new attempts, not the foreign keys of those that look at the quest.
+    sqlx::query_scalar!("SELECT 1 AS one FROM quests WHERE id = $1 FOR NO KEY UPDATE", id.0)
         .fetch_optional(&mut *connection)
         .await?
         .ok_or(Refusal::NotFound("quest"))?;
@@ -122,7 +123,10 @@ pub async fn update_quest(
 /// # Errors
 /// 409 `in_use` when somebody has; deactivate it then.
 pub async fn delete_quest(connection: &mut PgConnection, origin: &Origin, quest: &Quest) -> Result<(), Refusal> {
-    // The row lock keeps new attempts out: their foreign key waits for it.
+    // This lock keeps foreign keys out as well.
+    sqlx::query_scalar!("SELECT 1 AS one FROM quests WHERE id = $1 FOR UPDATE", quest.id.0)
+        .fetch_optional(&mut *connection)
+        .await?;
     let used = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM user_quest_attempts WHERE quest_id = $1)
                OR EXISTS (SELECT FROM quest_unlocks WHERE quest_id = $1)
