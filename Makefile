@@ -1,5 +1,7 @@
 # Queries are checked against .sqlx, which is committed: no build needs a database.
 export SQLX_OFFLINE = true
+# Tests wait for commits more than they compute: more of them at once than there are cores.
+export RUST_TEST_THREADS ?= 6
 
 # DATABASE_URL, AMQP_URL and the rest; a shell that has them set keeps them.
 services = scripts/services up && settings=$$(scripts/services env) && eval "$$settings"
