@@ -41,6 +41,10 @@ id!(
     ResourceId,
     /// A learner's attempt at a quest (seed: `user_quest_attempts`).
     AttemptId,
+    /// A learning path (seed: `learning_paths`).
+    LearningPathId,
+    /// A chapter of a learning path (seed: `quest_chapters`).
+    ChapterId,
     /// An event of the log (`outbox_events`); of a grant, the grant's id.
     EventId,
 );

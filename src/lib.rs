@@ -2,11 +2,12 @@
 //!
 //! The map, from the ground up; each module uses what stands above it in this list (docs/architecture.md
 //! names the few places where neighbours know each other):
-//! `config` `ids` `clock` `origin` `db` `criteria`, then `http`, then `outbox` and `learners`,
+//! `config` `ids` `clock` `origin` `db` `audit` `criteria`, then `http`, then `outbox` and `learners`,
 //! then `rewards` and `unlocks`, then `quests`, then `attempts`, then `openapi`, `routes` and `app`.
 
 pub mod app;
 pub mod attempts;
+pub mod audit;
 pub mod clock;
 pub mod commands;
 pub mod config;

@@ -19,6 +19,7 @@ mod reader;
 mod scoring;
 mod step_kind;
 mod task;
+mod unlock;
 mod validation;
 mod violation;
 
@@ -30,6 +31,7 @@ pub use questions::{ItemKind, Normalize, Question, Tolerance};
 pub use quiz::Quiz;
 pub use scoring::{OrderScoring, Scoring};
 pub use step_kind::StepKind;
+pub use unlock::{Condition, LockedView, MAX_DEPTH, MAX_NODES, MAX_UNLOCK_BYTES, Try, UnlockCriteria, Window, XpScope};
 pub use validation::{
     Coding, Discussion, Interactive, MAX_BYTES, MAX_QUIZ_BYTES, MoveOn, Reading, Reflection, Review, Submission,
     ValidationCriteria, Video,

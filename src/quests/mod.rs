@@ -5,7 +5,6 @@
 //! Units are the mandatory steps and the assessments; learners' history is never deleted: what
 //! somebody has worked on is retired or deactivated instead.
 
-mod audit;
 pub mod http;
 pub mod model;
 pub mod service;

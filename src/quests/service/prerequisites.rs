@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::ids::QuestId;
 use crate::origin::Origin;
-use crate::quests::audit;
+use crate::audit;
 use crate::quests::model::{Prerequisite, Quest, Refusal};
 use crate::rewards::SkillReward;
 

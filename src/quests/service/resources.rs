@@ -8,7 +8,7 @@ use super::steps::same_members;
 use crate::config::ContentLimits;
 use crate::ids::{QuestId, ResourceId};
 use crate::origin::Origin;
-use crate::quests::audit;
+use crate::audit;
 use crate::quests::model::{Quest, Refusal, Resource, ResourceInput, ResourceType};
 
 macro_rules! select_resources {

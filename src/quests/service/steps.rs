@@ -9,7 +9,7 @@ use super::units;
 use crate::config::ContentLimits;
 use crate::ids::{QuestId, StepId};
 use crate::origin::Origin;
-use crate::quests::audit;
+use crate::audit;
 use crate::quests::model::{Quest, Refusal, Step, StepInput, StepType};
 
 /// The columns of [`Step`]; `$where` names its rows.

@@ -6,7 +6,10 @@ use uuid::Uuid;
 
 use crate::origin::Origin;
 
-/// Notes a change of the catalogue.
+/// Notes a change.
+///
+/// # Errors
+/// The database's.
 pub async fn note(
     connection: &mut PgConnection,
     origin: &Origin,

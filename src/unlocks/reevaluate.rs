@@ -1,0 +1,36 @@
+//! After an edit: learners who may qualify already are judged anew in the background.
+
+use sqlx::PgConnection;
+
+use crate::ids::{LearningPathId, QuestId};
+use crate::origin::Origin;
+
+/// What an edit has touched.
+#[derive(Debug, Clone, Copy)]
+pub enum Target {
+    /// A quest was activated, or its prerequisites changed.
+    Quest(QuestId),
+    /// A path was published, or its quests or criteria changed.
+    Path(LearningPathId),
+}
+
+/// Asks for the background job; from the first learner again if it is under way.
+///
+/// # Errors
+/// The database's.
+pub async fn request(connection: &mut PgConnection, origin: &Origin, target: Target) -> Result<(), sqlx::Error> {
+    let (id, kind) = match target {
+        Target::Quest(id) => (id.0, "quest"),
+        Target::Path(id) => (id.0, "path"),
+    };
+    sqlx::query!(
+        "INSERT INTO reevaluations (target_id, target_kind, requested_at) VALUES ($1, $2, $3)
+         ON CONFLICT (target_id) DO UPDATE SET requested_at = excluded.requested_at, after_learner = NULL, learners_done = 0",
+        id,
+        kind,
+        origin.clock.now()
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
