@@ -49,18 +49,49 @@ pub enum LockedView {
 pub enum Condition {
     All(Vec<Condition>),
     Any(Vec<Condition>),
-    AtLeast { n: u32, of: Vec<Condition> },
-    QuestCompleted { quest: Uuid },
-    ChapterCompleted { chapter: Uuid },
-    QuestScore { quest: Uuid, min_percent: Decimal },
-    ScoreBand { assessment: Uuid, which: Try, min_percent: Option<Decimal>, below_percent: Option<Decimal> },
+    AtLeast {
+        n: u32,
+        of: Vec<Condition>,
+    },
+    QuestCompleted {
+        quest: Uuid,
+    },
+    ChapterCompleted {
+        chapter: Uuid,
+    },
+    QuestScore {
+        quest: Uuid,
+        min_percent: Decimal,
+    },
+    ScoreBand {
+        assessment: Uuid,
+        which: Try,
+        min_percent: Option<Decimal>,
+        below_percent: Option<Decimal>,
+    },
     /// Of the quest's own path when none is named.
-    PathProgress { path: Option<Uuid>, min_percent: Decimal },
-    XpEarned { scope: XpScope, min: u32 },
-    SkillLevel { skill_tag: String, min_level: u32 },
-    NotBefore { at: DateTime<Utc> },
-    DelayPathStarted { hours: u32 },
-    DelayQuestCompleted { quest: Uuid, hours: u32 },
+    PathProgress {
+        path: Option<Uuid>,
+        min_percent: Decimal,
+    },
+    XpEarned {
+        scope: XpScope,
+        min: u32,
+    },
+    SkillLevel {
+        skill_tag: String,
+        min_level: u32,
+    },
+    NotBefore {
+        at: DateTime<Utc>,
+    },
+    DelayPathStarted {
+        hours: u32,
+    },
+    DelayQuestCompleted {
+        quest: Uuid,
+        hours: u32,
+    },
     /// Only an override opens it.
     Manual,
 }

@@ -659,15 +659,23 @@ async fn a_request_in_flight_gets_its_answer_when_the_service_stops(pool: PgPool
     let address = service.base.trim_start_matches("http://").to_owned();
     let body = new_quest("In flight").to_string();
     let (early, late) = body.split_at(20);
-    let headers = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    let headers =
+        format!("Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: {}\r\n", body.len());
     let mut stream = TcpStream::connect(&address).await.unwrap();
     stream.write_all((head(&author, "POST /v1/quests", &headers) + early).as_bytes()).await.unwrap();
     let mut idle = TcpStream::connect(&address).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    // The service tells that it has read the headers: it asks for the body.
+    let mut wants_body = [0; 25];
+    stream.read_exact(&mut wants_body).await.unwrap();
+    assert_eq!(&wants_body, b"HTTP/1.1 100 Continue\r\n\r\n");
     let stopping = tokio::spawn(service.stop());
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let refused = async {
+        while TcpStream::connect(&address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), refused).await.expect("new connections are not taken");
     assert!(!stopping.is_finished(), "the request in flight is waited for");
-    assert!(TcpStream::connect(&address).await.is_err(), "new connections are not taken");
     stream.write_all(late.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

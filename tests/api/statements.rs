@@ -86,3 +86,22 @@ async fn a_page_of_a_list_costs_at_most_2_statements(pool: PgPool) {
         assert!((1..=2).contains(&own(&counter).len()), "{list}: {:#?}", own(&counter));
     }
 }
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn connections_stay_open_from_one_request_to_the_next(pool: PgPool) {
+    let service = Service::start(&pool).await;
+    let author = service.author();
+    let quest = author.quest("Kept", 1, 10).await;
+    let connections = async || -> Vec<i64> {
+        let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'quests'";
+        rows(&pool, sql).await.iter().map(|row| row["pid"].as_i64().unwrap()).collect()
+    };
+    let before = connections().await;
+    assert!(!before.is_empty(), "the pool keeps what it has opened");
+    for _ in 0..10 {
+        author.get(&path_of(&quest)).await.expect(200);
+        service.learner().finish(&quest).await;
+    }
+    let after = connections().await;
+    assert!(before.iter().all(|pid| after.contains(pid)), "{before:?} became {after:?}");
+}

@@ -6,9 +6,9 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::audit;
 use crate::ids::QuestId;
 use crate::origin::Origin;
-use crate::audit;
 use crate::quests::model::{Prerequisite, Quest, Refusal};
 use crate::rewards::SkillReward;
 

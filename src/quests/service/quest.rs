@@ -6,9 +6,9 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::units;
+use crate::audit;
 use crate::ids::QuestId;
 use crate::origin::Origin;
-use crate::audit;
 use crate::quests::model::{DifficultyLevel, Quest, QuestInput, QuestType, Refusal};
 use crate::rewards::SkillReward;
 

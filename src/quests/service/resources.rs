@@ -5,10 +5,10 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::steps::same_members;
+use crate::audit;
 use crate::config::ContentLimits;
 use crate::ids::{QuestId, ResourceId};
 use crate::origin::Origin;
-use crate::audit;
 use crate::quests::model::{Quest, Refusal, Resource, ResourceInput, ResourceType};
 
 macro_rules! select_resources {

@@ -6,10 +6,10 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::units;
+use crate::audit;
 use crate::config::ContentLimits;
 use crate::ids::{QuestId, StepId};
 use crate::origin::Origin;
-use crate::audit;
 use crate::quests::model::{Quest, Refusal, Step, StepInput, StepType};
 
 /// The columns of [`Step`]; `$where` names its rows.
