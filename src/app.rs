@@ -15,10 +15,10 @@ use tower_http::compression::CompressionLayer;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
 use crate::attempts::service::run_recomputes;
-use crate::enrollments::service::{run_reevaluations, run_schedule};
 use crate::clock::Clock;
 use crate::config::{Config, ContentLimits};
 use crate::db::Db;
+use crate::enrollments::service::{run_reevaluations, run_schedule};
 use crate::http::auth::Authenticator;
 use crate::http::command::CommandLimits;
 use crate::http::health::{Broker, Health};

@@ -1,4 +1,4 @@
-//! The grammar of `validation_criteria`: what it takes and refuses, what learners see, what is met.
+//! The grammars of criteria: what they take and refuse, what learners see, what is met.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use quests::criteria::{
-    Claim, MAX_BYTES, MAX_CLAIM_TEXT_CHARS, MAX_QUIZ_BYTES, Observed, StepKind, Unmet, ValidationCriteria, Violation,
+    Claim, Condition, LockedView, MAX_BYTES, MAX_CLAIM_TEXT_CHARS, MAX_DEPTH, MAX_NODES, MAX_QUIZ_BYTES,
+    MAX_UNLOCK_BYTES, Observed, StepKind, Try, UnlockCriteria, Unmet, ValidationCriteria, Violation, XpScope,
 };
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
@@ -126,26 +127,33 @@ fn valid_documents() -> Vec<Value> {
     documents
 }
 
-#[test]
-fn the_shared_examples_are_taken_and_refused_as_they_should_be() {
+/// The shared examples of a grammar, accepted and rejected; nothing where there are none.
+fn shared_examples(grammar: &str) -> Option<[Vec<Value>; 2]> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/design/criteria");
     if !folder.is_dir() {
         eprintln!("SKIPPED: {} is not there", folder.display());
-        return;
+        return None;
     }
     let read = |name: &str| -> Vec<Value> {
         let text = std::fs::read_to_string(folder.join(name)).unwrap();
         let document: Value = serde_json::from_str(&text).unwrap();
-        document["ValidationCriteria"].as_array().unwrap().clone()
+        document[grammar].as_array().unwrap().clone()
     };
-    for document in read("accepted.json") {
+    let by_rules = read("rejected-by-rules.json").into_iter();
+    let by_rules = by_rules.map(|case| case["value"].clone());
+    let rejected = read("rejected.json").into_iter().chain(by_rules).collect();
+    Some([read("accepted.json"), rejected])
+}
+
+#[test]
+fn the_shared_examples_are_taken_and_refused_as_they_should_be() {
+    let Some([accepted, rejected]) = shared_examples("ValidationCriteria") else { return };
+    for document in accepted {
         let criteria = parse(&document);
         assert_eq!(criteria.kind().as_str(), document["type"]);
         assert_eq!(criteria.task()["type"], document["type"]);
     }
-    let by_rules = read("rejected-by-rules.json").into_iter();
-    let by_rules = by_rules.map(|case| case["value"].clone());
-    for document in read("rejected.json").into_iter().chain(by_rules) {
+    for document in rejected {
         for violation in refuse(&document) {
             assert!(violation.pointer.starts_with('/'), "{violation:?}");
         }
@@ -165,6 +173,10 @@ fn a_document_of_every_kind_is_taken() {
 
 /// Cases a line each: a pointer, the document it is expected for (or what `make` builds it from).
 fn refused_where(table: &str, make: impl Fn(&str, Value) -> Value) {
+    refused_by(refuse, table, make);
+}
+
+fn refused_by(refuse: fn(&Value) -> Vec<Violation>, table: &str, make: impl Fn(&str, Value) -> Value) {
     for line in table.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (head, json) = line.split_once(' ').expect(line);
         let (pointer, base) = head.split_once('@').expect(line);
@@ -610,6 +622,241 @@ fn what_a_claim_cannot_decide_stays_unmet() {
     assert_eq!(codes(reading.check(&foreign, &observed(0))), ["notCheckable"]);
 }
 
+// ---- unlock criteria ----
+
+const QUEST: &str = "11111111-1111-4111-8111-000000000001";
+
+fn parse_unlock(document: &Value) -> UnlockCriteria {
+    UnlockCriteria::parse(document).unwrap_or_else(|found| panic!("{document}: {found:#?}"))
+}
+
+fn refuse_unlock(document: &Value) -> Vec<Violation> {
+    let found = UnlockCriteria::parse(document).expect_err(&document.to_string());
+    assert!(!found.is_empty(), "refused without a reason: {document}");
+    found
+}
+
+fn when(condition: Value) -> Value {
+    json!({"v": 1, "when": condition})
+}
+
+/// A condition of every form.
+fn conditions() -> Vec<Value> {
+    vec![
+        json!({"op": "questCompleted", "questId": QUEST}),
+        json!({"op": "chapterCompleted", "chapterId": QUEST}),
+        json!({"op": "questScore", "questId": QUEST, "minPercent": 70.5}),
+        json!({"op": "scoreBand", "assessmentId": QUEST, "which": "best", "minPercent": 0}),
+        json!({"op": "scoreBand", "assessmentId": QUEST, "which": "first", "minPercent": 40, "belowPercent": 60}),
+        json!({"op": "pathProgress", "minPercent": 100}),
+        json!({"op": "pathProgress", "pathId": QUEST, "minPercent": 0}),
+        json!({"op": "xpEarned", "min": 10_000_000}),
+        json!({"op": "xpEarned", "scope": "service", "min": 1.0}),
+        json!({"op": "skillLevel", "skillTag": "é".repeat(100), "minLevel": 1000}),
+        json!({"op": "notBefore", "at": "2026-12-01T07:00:00+07:00"}),
+        json!({"op": "delay", "since": "pathStarted", "hours": 8760}),
+        json!({"op": "delay", "since": "questCompleted", "questId": QUEST, "hours": 1}),
+        json!({"op": "manual"}),
+    ]
+}
+
+fn unlock_documents() -> Vec<Value> {
+    let mut documents: Vec<_> = conditions().into_iter().map(when).collect();
+    documents.extend([
+        json!({"v": 1}),
+        json!({"v": 1, "window": {"closesAt": "2027-02-01T00:00:00Z"}, "lockedView": "hidden"}),
+        json!({"v": 1, "window": {"opensAt": "2026-12-01T00:00:00Z", "closesAt": "2026-12-01T00:00:00.001Z"}}),
+        when(json!({"op": "all", "of": conditions()})),
+        when(json!({"op": "any", "of": [{"op": "manual"}, {"op": "all", "of": conditions()}]})),
+        when(json!({"op": "atLeast", "n": 14, "of": conditions()})),
+    ]);
+    documents
+}
+
+/// `levels` conditions in each other.
+fn nested(levels: usize) -> Value {
+    (1..levels).fold(json!({"op": "manual"}), |inner, _| json!({"op": "all", "of": [inner]}))
+}
+
+/// A condition over `nodes - 3` manual ones, in two lists.
+fn wide(nodes: usize) -> Value {
+    let list = |length: usize| json!({"op": "any", "of": vec![json!({"op": "manual"}); length]});
+    json!({"op": "all", "of": [list(31), list(nodes - 34)]})
+}
+
+#[test]
+fn the_shared_examples_of_unlock_criteria_are_taken_and_refused_as_they_should_be() {
+    let Some([accepted, rejected]) = shared_examples("UnlockCriteria") else { return };
+    for document in accepted {
+        parse_unlock(&document);
+    }
+    for document in rejected {
+        for violation in refuse_unlock(&document) {
+            assert!(violation.pointer.starts_with('/'), "{violation:?}");
+        }
+    }
+}
+
+#[test]
+fn unlock_criteria_are_read_as_they_stand() {
+    assert_eq!(parse_unlock(&json!({"v": 1})), UnlockCriteria::default());
+    for document in unlock_documents() {
+        let criteria = parse_unlock(&document);
+        if let Some(condition) = criteria.when {
+            assert_eq!(condition.op(), document["when"]["op"]);
+        }
+    }
+    let quest = QUEST.parse().unwrap();
+    let at: chrono::DateTime<chrono::Utc> = "2026-12-01T00:00:00Z".parse().unwrap();
+    let expected = vec![
+        Condition::QuestCompleted { quest },
+        Condition::ChapterCompleted { chapter: quest },
+        Condition::QuestScore { quest, min_percent: Decimal::new(705, 1) },
+        Condition::ScoreBand {
+            assessment: quest,
+            which: Try::Best,
+            min_percent: Some(Decimal::ZERO),
+            below_percent: None,
+        },
+        Condition::ScoreBand {
+            assessment: quest,
+            which: Try::First,
+            min_percent: Some(Decimal::from(40)),
+            below_percent: Some(Decimal::from(60)),
+        },
+        Condition::PathProgress { path: None, min_percent: Decimal::ONE_HUNDRED },
+        Condition::PathProgress { path: Some(quest), min_percent: Decimal::ZERO },
+        Condition::XpEarned { scope: XpScope::Path, min: 10_000_000 },
+        Condition::XpEarned { scope: XpScope::Service, min: 1 },
+        Condition::SkillLevel { skill_tag: "é".repeat(100), min_level: 1000 },
+        Condition::NotBefore { at },
+        Condition::DelayPathStarted { hours: 8760 },
+        Condition::DelayQuestCompleted { quest, hours: 1 },
+        Condition::Manual,
+    ];
+    let read = |op: &str| parse_unlock(&when(json!({"op": op, "n": 2, "of": conditions()}))).when;
+    assert_eq!(read("atLeast"), Some(Condition::AtLeast { n: 2, of: expected.clone() }));
+    let of = conditions();
+    assert_eq!(parse_unlock(&when(json!({"op": "any", "of": of}))).when, Some(Condition::Any(expected.clone())));
+    assert_eq!(parse_unlock(&when(json!({"op": "all", "of": of}))).when, Some(Condition::All(expected)));
+    let window = json!({"opensAt": "2026-12-01T00:00:00Z"});
+    let criteria = parse_unlock(&json!({"v": 1, "window": window, "lockedView": "title"}));
+    assert_eq!(criteria.window.map(|window| (window.opens_at, window.closes_at)), Some((Some(at), None)));
+    assert_eq!(criteria.locked_view, LockedView::Title);
+}
+
+#[test]
+fn unlock_criteria_that_break_the_grammar_are_refused_where_they_do() {
+    let table = r#"
+        @ []
+        /v@ {}
+        /v@ {"v": 2}
+        /unknown@ {"v": 1, "unknown": 1}
+        /when@ {"v": 1, "when": null}
+        /when@ {"v": 1, "when": [{"op": "manual"}]}
+        /window@ {"v": 1, "window": {}}
+        /window@ {"v": 1, "window": null}
+        /window/until@ {"v": 1, "window": {"until": "2027-01-01T00:00:00Z"}}
+        /window/opensAt@ {"v": 1, "window": {"opensAt": 1796083200}}
+        /window/opensAt@ {"v": 1, "window": {"opensAt": "2026-12-01"}}
+        /window/opensAt@ {"v": 1, "window": {"opensAt": "2026-12-01T00:00:00"}}
+        /window/opensAt@ {"v": 1, "window": {"opensAt": "2026-12-01 00:00:00Z"}}
+        /window/opensAt@ {"v": 1, "window": {"opensAt": "2026-02-30T00:00:00Z"}}
+        /window/closesAt@ {"window": {"opensAt": "2026-12-01T00:00:00Z", "closesAt": "2026-12-01T07:00:00+07:00"}}
+        /lockedView@ {"v": 1, "lockedView": "Full"}
+        /when/op@when {}
+        /when/op@when {"op": "not", "of": []}
+        /when/op@when {"op": ["manual"]}
+        /when/why@when {"op": "manual", "why": "because"}
+        /when/of@when {"op": "all"}
+        /when/of@when {"op": "any", "of": []}
+        /when/of@when {"op": "any", "of": {"op": "manual"}}
+        /when/n@when {"op": "all", "n": 1, "of": [{"op": "manual"}]}
+        /when/of/1@when {"op": "all", "of": [{"op": "manual"}, 1]}
+        /when/of/1/of/0/op@when {"op": "all", "of": [{"op": "manual"}, {"op": "any", "of": [{"op": "Manual"}]}]}
+        /when/n@when {"op": "atLeast", "of": [{"op": "manual"}]}
+        /when/n@when {"op": "atLeast", "n": 0, "of": [{"op": "manual"}]}
+        /when/n@when {"op": "atLeast", "n": 33, "of": [{"op": "manual"}]}
+        /when/n@when {"op": "atLeast", "n": 2, "of": [{"op": "manual"}]}
+        /when/n@when {"op": "atLeast", "n": 2, "of": [{"op": "faulty"}]}
+        /when/of@when {"op": "atLeast", "n": 2}
+        /when/questId@when {"op": "questCompleted"}
+        /when/questId@when {"op": "questCompleted", "questId": "abc"}
+        /when/questId@when {"op": "questCompleted", "questId": "1111111111114111811100000000000A"}
+        /when/minPercent@when {"op": "questCompleted", "minPercent": 1}
+        /when/chapterId@when {"op": "chapterCompleted", "chapterId": 5}
+        /when/minPercent@when {"op": "questScore", "questId": "11111111-1111-4111-8111-000000000001"}
+        /when/minPercent@when {"op": "questScore", "questId": "x", "minPercent": "50"}
+        /when/questId@when {"op": "questScore", "questId": "x", "minPercent": "50"}
+        /when/minPercent@when {"op": "pathProgress", "minPercent": 100.1}
+        /when/pathId@when {"op": "pathProgress", "pathId": null, "minPercent": 10}
+        /when/min@when {"op": "xpEarned"}
+        /when/min@when {"op": "xpEarned", "min": 10000001}
+        /when/scope@when {"op": "xpEarned", "min": 1, "scope": "all"}
+        /when/skillTag@when {"op": "skillLevel", "minLevel": 1}
+        /when/skillTag@when {"op": "skillLevel", "skillTag": "", "minLevel": 1}
+        /when/skillTag@when {"op": "skillLevel", "skillTag": " ", "minLevel": 1}
+        /when/skillTag@when {"op": "skillLevel", "skillTag": "a\u0000", "minLevel": 1}
+        /when/minLevel@when {"op": "skillLevel", "skillTag": "c", "minLevel": 1001}
+        /when/at@when {"op": "notBefore"}
+        /when/at@when {"op": "notBefore", "at": "tomorrow"}
+        /when/since@when {"op": "delay", "hours": 1}
+        /when/since@when {"op": "delay", "since": "enrolled", "hours": 1}
+        /when/hours@when {"op": "delay", "since": "pathStarted", "hours": 8761}
+        /when/hours@when {"op": "delay", "since": "pathStarted", "hours": 0}
+        /when/questId@when {"op": "delay", "since": "questCompleted", "hours": 1}
+        /when/questId@when {"op": "delay", "since": "pathStarted", "questId": "x", "hours": 1}
+        /when@band {}
+        /when/which@band {"which": null, "minPercent": 1}
+        /when/which@band {"which": "latest", "minPercent": 1}
+        /when/assessmentId@band {"assessmentId": null, "minPercent": 1}
+        /when/minPercent@band {"minPercent": -1}
+        /when/belowPercent@band {"belowPercent": 101}
+        /when/belowPercent@band {"belowPercent": 60, "which": "best"}
+        /when/belowPercent@band {"belowPercent": 60, "minPercent": 60}
+        /when/belowPercent@band {"belowPercent": 0}
+    "#;
+    refused_by(refuse_unlock, table, |base, changes| match base {
+        "" => changes,
+        "when" => when(changes),
+        _ => when(with(json!({"op": "scoreBand", "assessmentId": QUEST, "which": "first"}), changes)),
+    });
+    let unstorable = when(json!({"op": "manual", "\0": 1}));
+    assert_eq!(pointers(&refuse_unlock(&unstorable)), ["/when/\0", "/when/\0"]);
+    let long = when(json!({"op": "skillLevel", "skillTag": "é".repeat(101), "minLevel": 1}));
+    assert_eq!(pointers(&refuse_unlock(&long)), ["/when/skillTag"]);
+    let many = when(json!({"op": "any", "of": vec![json!({"op": "manual"}); 33]}));
+    assert_eq!(pointers(&refuse_unlock(&many)), ["/when/of"]);
+}
+
+#[test]
+fn unlock_criteria_have_limits_of_depth_number_and_size() {
+    parse_unlock(&when(nested(MAX_DEPTH)));
+    assert_eq!(pointers(&refuse_unlock(&when(nested(MAX_DEPTH + 1)))), ["/when/of/0/of/0/of/0/of/0/of/0"]);
+    assert_eq!(pointers(&refuse_unlock(&when(nested(40)))), [""]);
+    parse_unlock(&when(wide(MAX_NODES)));
+    assert_eq!(pointers(&refuse_unlock(&when(wide(MAX_NODES + 1)))), ["/when"]);
+    let padded = |bytes: usize| {
+        let empty = json!({"v": 1, "x": ""}).to_string().len();
+        json!({"v": 1, "x": "x".repeat(bytes - empty)})
+    };
+    assert_eq!(pointers(&refuse_unlock(&padded(MAX_UNLOCK_BYTES))), ["/x"]);
+    assert_eq!(pointers(&refuse_unlock(&padded(MAX_UNLOCK_BYTES + 1))), [""]);
+}
+
+#[test]
+fn unlock_criteria_of_any_depth_are_refused_without_recursion() {
+    let mut document = json!({"op": "manual"});
+    for _ in 0..100_000 {
+        document = Value::Array(vec![document]);
+    }
+    assert_eq!(pointers(&UnlockCriteria::parse(&document).unwrap_err()), [""]);
+    // Taken apart by hand: dropping it whole would recurse.
+    while let Value::Array(mut inner) = document {
+        document = inner.remove(0);
+    }
+}
+
 // ---- generated cases ----
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -637,7 +884,8 @@ fn known_word() -> impl Strategy<Value = String> {
     let words = "v type items id kind prompt points options correct scoring rule map lower upper accept \
         normalize value tolerance abs rel left right pairs minPercent Quiz Reading Coding Submission \
         singleChoice multipleChoice ordering matching numeric shortText match text url file hosts mime \
-        x y z seconds acknowledged watchedPercent score posts a/b";
+        x y z seconds acknowledged watchedPercent score posts a/b when window lockedView opensAt closesAt \
+        op of n all any atLeast manual questId which first belowPercent pathId skillTag at since hours min";
     let words: Vec<_> = words.split_whitespace().map(str::to_owned).collect();
     prop::sample::select(words)
 }
@@ -660,9 +908,9 @@ fn places(value: &Value, pointer: String, all: &mut Vec<String>) {
     all.push(pointer);
 }
 
-fn mutated() -> impl Strategy<Value = Value> {
+fn mutated(documents: Vec<Value>) -> impl Strategy<Value = Value> {
     let change = (any::<prop::sample::Index>(), known_word(), any_json(), 0..3);
-    let documents = prop::sample::select(valid_documents());
+    let documents = prop::sample::select(documents);
     (documents, prop::collection::vec(change, 1..4)).prop_map(|(mut document, changes)| {
         for (place, word, value, how) in changes {
             let mut all = Vec::new();
@@ -694,13 +942,16 @@ fn is_sound(document: &Value) -> Result<(), TestCaseError> {
                 }
             }
         }
-        Err(found) => {
-            prop_assert!((1..=100).contains(&found.len()));
-            for violation in found {
-                let parent = violation.pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
-                prop_assert!(document.pointer(parent).is_some(), "{violation:?} points nowhere in {document}");
-            }
-        }
+        Err(found) => lie_within(document, &found)?,
+    }
+    Ok(())
+}
+
+fn lie_within(document: &Value, found: &[Violation]) -> Result<(), TestCaseError> {
+    prop_assert!((1..=100).contains(&found.len()));
+    for violation in found {
+        let parent = violation.pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
+        prop_assert!(document.pointer(parent).is_some(), "{violation:?} points nowhere in {document}");
     }
     Ok(())
 }
@@ -834,8 +1085,24 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_document_is_read_without_panic_and_its_faults_lie_within_it(document in mutated()) {
+    fn a_damaged_document_is_read_without_panic_and_its_faults_lie_within_it(document in mutated(valid_documents())) {
         is_sound(&document)?;
+    }
+
+    #[test]
+    fn any_unlock_criteria_are_read_without_panic(document in prop_oneof![any_json(), any_json().prop_map(when)]) {
+        if let Err(found) = UnlockCriteria::parse(&document) {
+            lie_within(&document, &found)?;
+        }
+    }
+
+    #[test]
+    fn damaged_unlock_criteria_are_read_without_panic_and_their_faults_lie_within_them(
+        document in mutated(unlock_documents()),
+    ) {
+        if let Err(found) = UnlockCriteria::parse(&document) {
+            lie_within(&document, &found)?;
+        }
     }
 
     #[test]

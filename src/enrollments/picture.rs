@@ -322,7 +322,9 @@ fn next_action(counts: &Counts, quests: &[(QuestRow, &(Gated, Verdict))]) -> Nex
         return NextAction::Completed;
     }
     let with = |status: AttemptStatus| {
-        quests.iter().find(move |(_, (gated, _))| gated.attempt.as_ref().is_some_and(|attempt| attempt.status == status))
+        quests
+            .iter()
+            .find(move |(_, (gated, _))| gated.attempt.as_ref().is_some_and(|attempt| attempt.status == status))
     };
     if let Some((quest, _)) = with(AttemptStatus::InProgress) {
         return NextAction::ContinueQuest { quest_id: quest.quest_id, title: quest.title.clone() };
@@ -334,6 +336,7 @@ fn next_action(counts: &Counts, quests: &[(QuestRow, &(Gated, Verdict))]) -> Nex
     if let Some((quest, _)) = with(AttemptStatus::Paused).or_else(|| with(AttemptStatus::Abandoned)) {
         return NextAction::ResumeQuest { quest_id: quest.quest_id, title: quest.title.clone() };
     }
-    let due = quests.iter().filter(|(_, (gated, _))| gated.attempt.is_none()).filter_map(|(_, (_, verdict))| verdict.due_at);
+    let due =
+        quests.iter().filter(|(_, (gated, _))| gated.attempt.is_none()).filter_map(|(_, (_, verdict))| verdict.due_at);
     due.min().map_or(NextAction::Locked, |until| NextAction::Wait { until })
 }

@@ -6,8 +6,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-pub use crate::criteria::StepKind as StepType;
 use crate::criteria::LockedView;
+pub use crate::criteria::StepKind as StepType;
 use crate::ids::{QuestId, ResourceId, StepId};
 use crate::rewards::{SkillReward, effective_skill_rewards};
 use crate::unlocks::My;

@@ -309,3 +309,6 @@ fn path_percent(path: &PathFact) -> Decimal {
     }
     (Decimal::from(path.done) * Decimal::ONE_HUNDRED / Decimal::from(path.total)).trunc_with_scale(2).normalize()
 }
+
+#[cfg(test)]
+mod tests;

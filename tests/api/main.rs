@@ -9,6 +9,7 @@ mod attempts;
 mod catalogue;
 mod commands;
 mod curriculum;
+mod enrollments;
 mod events;
 mod http;
 mod races;

@@ -70,7 +70,7 @@ pub async fn run_reevaluations(db: &Db, clock: &Clock) -> Result<(), sqlx::Error
 async fn next_work(connection: &mut PgConnection) -> Result<Option<Work>, sqlx::Error> {
     sqlx::query_as!(
         Work,
-        r#"SELECT target_id, target_kind = 'path' AS "is_path!", requested_at, after_learner, learners_done
+        r#"/* jobs:next */ SELECT target_id, target_kind = 'path' AS "is_path!", requested_at, after_learner, learners_done
            FROM reevaluations ORDER BY requested_at, target_id LIMIT 1"#
     )
     .fetch_optional(connection)
@@ -187,9 +187,7 @@ async fn pass_over(connection: &mut PgConnection, target: Uuid) -> Result<(), sq
 pub async fn run_schedule(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
     loop {
         let origin = Origin::job(clock);
-        let done = db
-            .transact(move |connection| Box::pin(async move { open_due(connection, &origin).await }))
-            .await?;
+        let done = db.transact(move |connection| Box::pin(async move { open_due(connection, &origin).await })).await?;
         let Some(done) = done else { return Ok(()) };
         tracing::info!(quests = done, "quests judged anew, since their time has come");
         metrics::counter!("unlock_schedule_judged_total").increment(done);
@@ -202,7 +200,7 @@ async fn open_due(connection: &mut PgConnection, origin: &Origin) -> Result<Opti
         return Ok(None);
     }
     let due = sqlx::query!(
-        "SELECT auth_user_id, quest_id FROM unlock_schedule WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
+        "/* jobs:due */ SELECT auth_user_id, quest_id FROM unlock_schedule WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
         origin.clock.now(),
         BATCH
     )
@@ -254,5 +252,7 @@ async fn judged(
 }
 
 async fn take_turn(connection: &mut PgConnection, lock: i64) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "mine!""#, lock).fetch_one(connection).await
+    sqlx::query_scalar!(r#"/* jobs:turn */ SELECT pg_try_advisory_xact_lock($1) AS "mine!""#, lock)
+        .fetch_one(connection)
+        .await
 }

@@ -47,7 +47,8 @@ pub async fn add_override(
     )
     .execute(&mut *connection)
     .await?;
-    audit::note(connection, origin, "override unlock", "quest", made.input.quest_id.0, json!({ "after": made })).await?;
+    audit::note(connection, origin, "override unlock", "quest", made.input.quest_id.0, json!({ "after": made }))
+        .await?;
     let judged = gate(connection, learner.now, learner.id, made.input.quest_id).await?;
     let judged: Vec<_> = judged.into_iter().collect();
     for quest in record(connection, &mut learner, &judged, Because::default()).await? {
