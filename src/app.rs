@@ -18,7 +18,7 @@ use crate::attempts::service::run_recomputes;
 use crate::clock::Clock;
 use crate::config::{Config, ContentLimits};
 use crate::db::Db;
-use crate::enrollments::service::{run_reevaluations, run_schedule};
+use crate::enrollments::service::{Skills, run_reevaluations, run_schedule};
 use crate::http::auth::Authenticator;
 use crate::http::command::CommandLimits;
 use crate::http::health::{Broker, Health};
@@ -36,6 +36,7 @@ pub struct App {
     commands: CommandLimits,
     content: Arc<ContentLimits>,
     health: Health,
+    skills: Skills,
 }
 
 macro_rules! part {
@@ -47,7 +48,7 @@ macro_rules! part {
         }
     )+};
 }
-part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health);
+part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills);
 
 /// A service that runs until it is told to stop.
 #[derive(Debug)]
@@ -84,6 +85,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         },
         content: Arc::new(config.content.clone()),
         health: Health { broker },
+        skills: Skills::new(&config.user_service)?,
     };
     let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
     let observe = Observe { request_timeout: millis(limits.request_timeout_ms), max_header_bytes };

@@ -89,6 +89,26 @@ pub struct BrokerConfig {
     pub event_retention_days: u32,
 }
 
+/// Where skills and curriculum versions come from.
+#[derive(Debug, Clone, Args)]
+pub struct UserServiceConfig {
+    /// User Service, `https://host`; left out, skill levels are unknown
+    #[arg(long, env = "USER_SERVICE_URL", value_name = "URL")]
+    pub user_service_url: Option<String>,
+    /// Token for what no caller's token is at hand for
+    #[arg(long, env = "USER_SERVICE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub user_service_token: Option<String>,
+    /// Longest wait for an answer, in milliseconds
+    #[arg(long, env = "USER_SERVICE_TIMEOUT_MS", default_value_t = 2_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    pub user_service_timeout_ms: u64,
+    /// Age from which a caller's skill levels are asked for again, in seconds
+    #[arg(long, env = "SKILL_LEVELS_REFRESH_SECONDS", default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub skill_levels_refresh_seconds: u32,
+    /// How long skill levels are believed while the User Service is away, in hours; then they are unknown
+    #[arg(long, env = "SKILL_LEVELS_MAX_AGE_HOURS", default_value_t = 24, value_name = "HOURS", value_parser = clap::value_parser!(u32).range(1..=8_760))]
+    pub skill_levels_max_age_hours: u32,
+}
+
 /// Limits of the HTTP server.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
@@ -186,6 +206,8 @@ pub struct Config {
     pub cors_origins: String,
     #[command(flatten)]
     pub broker: BrokerConfig,
+    #[command(flatten)]
+    pub user_service: UserServiceConfig,
     /// Look of the log lines
     #[arg(long, env = "LOG_FORMAT", default_value = "json", value_name = "FORMAT")]
     pub log_format: LogFormat,

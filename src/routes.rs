@@ -40,7 +40,7 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(quests::list_quests, quests::create_quest))
         .routes(routes!(quests::get_quest, quests::update_quest, quests::delete_quest))
         .routes(routes!(quests::clone_quest))
-        .routes(routes!(quests::get_eligibility))
+        .routes(routes!(enrollments::get_eligibility))
         .routes(routes!(sets::list_prerequisites, sets::set_prerequisites))
         .routes(routes!(sets::get_skill_rewards, sets::set_skill_rewards))
         .routes(routes!(steps::list_steps, steps::create_step))

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -16,9 +15,9 @@ use super::model::{Attempt, AttemptStatus, AttemptWithSteps, Completion, Move, O
 use super::service::{self, At};
 use crate::config::ContentLimits;
 use crate::db::Db;
+use crate::enrollments::service::Skills;
 use crate::http::command::{MergePatch, NoBody};
 use crate::http::etag::IfMatch;
-use crate::http::layers::Correlation;
 use crate::http::problem::ProblemBody;
 use crate::http::validate::Checks;
 use crate::http::{Answer, Caller, Code, Command, FieldError, Page, Path, Problem, Query, etag, paging};
@@ -55,8 +54,15 @@ impl From<Refusal> for Problem {
 /// 201 with a new attempt; 200 with the one that is there. An abandoned one is taken up again.
 #[utoipa::path(post, path = "/v1/quests/{id}/attempt", tag = "attempts", operation_id = "start_attempt", params(("id" = QuestId, Path, description = "Quest")),
     responses((status = 201, description = "started", body = AttemptWithSteps, headers(("Location" = String))), (status = 200, description = "there already", body = AttemptWithSteps), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
-pub async fn start_attempt(Path(id): Path<QuestId>, command: Command<NoBody>) -> Result<Response, Problem> {
+pub async fn start_attempt(
+    State(db): State<Db>,
+    State(skills): State<Skills>,
+    headers: HeaderMap,
+    Path(id): Path<QuestId>,
+    command: Command<NoBody>,
+) -> Result<Response, Problem> {
     let Command { caller, origin, transaction, .. } = command;
+    skills.refresh(&db, &origin, caller, &headers).await?;
     transaction
         .run(move |connection| {
             Box::pin(async move {
@@ -108,8 +114,7 @@ pub async fn list_attempts(
 pub async fn get_attempt(
     caller: Caller,
     State(db): State<Db>,
-    State(clock): State<crate::clock::Clock>,
-    Extension(correlation): Extension<Correlation>,
+    origin: Origin,
     headers: HeaderMap,
     Path(id): Path<AttemptId>,
 ) -> Result<Response, Problem> {
@@ -119,8 +124,6 @@ pub async fn get_attempt(
     let mut loaded = service::load(&mut connection, learner, id, None).await?.ok_or_else(missing)?;
     if loaded.is_stale {
         drop(connection);
-        let origin =
-            Origin { actor: caller.id, correlation_id: correlation.id, traceparent: correlation.traceparent, clock };
         db.transact(move |connection| {
             Box::pin(async move { service::recompute(connection, &origin, learner, id).await })
         })

@@ -10,14 +10,16 @@ use uuid::Uuid;
 
 use super::model::{Enrollment, Move, Override, OverrideInput, PathStatus, Refusal};
 use super::picture::{Picture, picture};
-use super::service;
-use crate::clock::Clock;
+use super::service::{self, Skills};
 use crate::db::Db;
 use crate::http::command::NoBody;
 use crate::http::problem::ProblemBody;
 use crate::http::validate::Checks;
 use crate::http::{Answer, Caller, Code, Command, FieldError, Page, Path, Problem, Query, etag, paging};
-use crate::ids::LearningPathId;
+use crate::ids::{LearningPathId, QuestId};
+use crate::origin::Origin;
+use crate::quests::http::visible;
+use crate::unlocks::{Eligibility, gate};
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
@@ -138,12 +140,14 @@ pub async fn list_enrollments(
 pub async fn get_my_learning_path(
     caller: Caller,
     State(db): State<Db>,
-    State(clock): State<Clock>,
+    State(skills): State<Skills>,
+    origin: Origin,
     headers: HeaderMap,
     Path(id): Path<LearningPathId>,
 ) -> Result<Response, Problem> {
+    skills.refresh(&db, &origin, caller, &headers).await?;
     let mut connection = db.pool.acquire().await?;
-    let picture = picture(&mut connection, clock.now(), caller.learner(), id).await?;
+    let picture = picture(&mut connection, caller.now, caller.learner(), id).await?;
     Ok(etag::respond(&headers, &picture.ok_or_else(|| Problem::not_found("learning path"))?))
 }
 
@@ -164,6 +168,25 @@ pub async fn list_learners(
     let rows = service::list_learners(&mut connection, id, query.status, after, limit + 1).await?;
     let page = Page::cut(rows, limit, |enrollment| enrollment.auth_user_id);
     Ok(etag::respond(&headers, &page))
+}
+
+/// Explain what a quest needs of the caller
+#[utoipa::path(get, path = "/v1/quests/{id}/eligibility", tag = "quests", operation_id = "get_eligibility", params(("id" = QuestId, Path, description = "Quest")),
+    responses((status = 200, description = "every condition", body = Eligibility), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
+pub async fn get_eligibility(
+    caller: Caller,
+    State(db): State<Db>,
+    State(skills): State<Skills>,
+    origin: Origin,
+    headers: HeaderMap,
+    Path(id): Path<QuestId>,
+) -> Result<Response, Problem> {
+    skills.refresh(&db, &origin, caller, &headers).await?;
+    let mut connection = db.pool.acquire().await?;
+    visible(&mut connection, caller, id).await?;
+    let judged = gate(&mut connection, caller.now, caller.learner(), id).await?;
+    let (_, verdict) = judged.ok_or_else(|| Problem::not_found("quest"))?;
+    Ok(etag::respond(&headers, &verdict.eligibility))
 }
 
 /// Make an exception for one learner and one quest

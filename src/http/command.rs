@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRef, FromRequest, Request};
+use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
@@ -95,14 +96,8 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let limits = CommandLimits::from_ref(state);
         let (mut parts, body) = request.into_parts();
-        let caller = <Caller as axum::extract::FromRequestParts<S>>::from_request_parts(&mut parts, state).await?;
-        let correlation = parts.extensions.get::<Correlation>().cloned().unwrap_or_default();
-        let origin = Origin {
-            actor: caller.id,
-            correlation_id: correlation.id,
-            traceparent: correlation.traceparent,
-            clock: Clock::from_ref(state),
-        };
+        let caller = <Caller as FromRequestParts<S>>::from_request_parts(&mut parts, state).await?;
+        let origin = origin(&parts, state, caller);
         let if_match = IfMatch::from_headers(&parts.headers)?;
         let bytes = read(body, &parts.headers, limits).await?;
         let key = idempotency_key(&parts.method, &parts.uri, &parts.headers, &bytes)?;
@@ -195,6 +190,34 @@ fn idempotency_key(
     hash.update([0]);
     hash.update(body);
     Ok(Some(IdempotencyKey { key: key.to_owned(), fingerprint: hash.finalize().to_vec() }))
+}
+
+fn origin<S>(parts: &Parts, state: &S, caller: Caller) -> Origin
+where
+    Clock: FromRef<S>,
+{
+    let correlation = parts.extensions.get::<Correlation>().cloned().unwrap_or_default();
+    Origin {
+        actor: caller.id,
+        correlation_id: correlation.id,
+        traceparent: correlation.traceparent,
+        clock: Clock::from_ref(state),
+    }
+}
+
+/// For reads that have work to do on the side.
+impl<S> FromRequestParts<S> for Origin
+where
+    S: Send + Sync,
+    Clock: FromRef<S>,
+    Authenticator: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let caller = <Caller as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        Ok(origin(parts, state, caller))
+    }
 }
 
 /// The one transaction of a write: runs the operation once per `Idempotency-Key`.

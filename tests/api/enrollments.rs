@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::harness::broker::Consumer;
+use crate::harness::users::Users;
 use crate::harness::{Client, Service, Setup, amqp_url, path_of, rows, text, verify};
 
 /// A published path of quests, each with whether it is mandatory and its criteria.
@@ -392,4 +393,42 @@ async fn who_qualifies_already_is_unlocked_in_the_background_after_an_edit(pool:
     };
     tokio::time::timeout(std::time::Duration::from_secs(15), asked).await.expect("the work ends");
     verify(&pool).await;
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn skill_levels_open_when_they_rise_and_are_unknown_when_too_old(pool: PgPool) {
+    let users = Users::start().await;
+    let args = vec![format!("--user-service-url={}", users.base)];
+    let service = Service::start_with(&pool, Setup { args, ..Setup::default() }).await;
+    let (author, learner) = (service.author(), service.learner());
+    let [a, b] = [author.quest("A", 1, 0).await, author.quest("B", 1, 0).await];
+    learner.get(&format!("{}/eligibility", path_of(&a))).await.expect(200);
+    assert_eq!(users.calls(), 0, "nobody asks for levels that no criterion wants");
+    let criteria = |level: i32| when(json!({"op": "skillLevel", "skillTag": "Pointers", "minLevel": level}));
+    path(&pool, "P", &[(&a, true, criteria(2)), (&b, true, criteria(4))]).await;
+    let state = async |quest: &Value| {
+        let explained = learner.get(&format!("{}/eligibility", path_of(quest))).await.expect(200);
+        explained["learningPaths"][0]["criteria"].clone()
+    };
+    users.is_down(true);
+    assert_eq!(state(&a).await["state"], "unknown");
+    let asked = users.calls();
+    assert_eq!(state(&a).await["state"], "unknown");
+    assert_eq!(users.calls(), asked, "who has just failed is left in peace");
+    users.is_down(false);
+    users.has("pointers", 1);
+    service.wait(10);
+    let judged = state(&a).await;
+    assert_eq!((&judged["state"], &judged["current"]), (&json!("unmet"), &json!(1.0)));
+    users.has("pointers", 3);
+    service.wait(61);
+    assert_eq!(state(&a).await["state"], "met");
+    until_announced(&pool, &learner, &a).await;
+    learner.post(&format!("{}/attempt", path_of(&b)), json!({})).await.problem(409, "quest_locked");
+    users.is_down(true);
+    service.wait(3600);
+    assert_eq!(state(&b).await["state"], "unmet", "believed for a while");
+    service.wait(25 * 3600);
+    assert_eq!(state(&b).await["state"], "unknown", "too old");
+    assert_eq!(availability(&learner, &a).await, "available", "what was met once stays met");
 }

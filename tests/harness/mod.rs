@@ -8,6 +8,7 @@
 pub mod broker;
 pub mod process;
 pub mod proxy;
+pub mod users;
 
 use std::sync::Arc;
 

@@ -43,7 +43,7 @@ async fn readable(connection: &mut PgConnection, caller: Caller, id: QuestId) ->
 
 /// The caller's own view of a quest, in one statement. A draft is not there for learners without an
 /// attempt, nor is what shows nothing of itself while it is locked.
-async fn visible(connection: &mut PgConnection, caller: Caller, id: QuestId) -> Result<My, Problem> {
+pub(crate) async fn visible(connection: &mut PgConnection, caller: Caller, id: QuestId) -> Result<My, Problem> {
     my(connection, caller.now, caller.learner(), &[id.0])
         .await?
         .remove(&id)

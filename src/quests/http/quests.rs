@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{check_quest, readable, visible};
+use super::{check_quest, readable};
 use crate::config::ContentLimits;
 use crate::db::Db;
 use crate::http::command::{MergePatch, NoBody};
@@ -17,7 +17,7 @@ use crate::http::{Answer, Caller, Code, Command, FieldError, Page, Path, Problem
 use crate::ids::QuestId;
 use crate::quests::model::{DifficultyLevel, Filter, Quest, QuestInput, QuestType, QuestWithMy, Sort, StepType};
 use crate::quests::service::{self, Cursor};
-use crate::unlocks::{Eligibility, gate, my};
+use crate::unlocks::my;
 
 /// What `GET /v1/quests` takes.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -140,22 +140,6 @@ pub async fn get_quest(
     let mut connection = db.pool.acquire().await?;
     let quest = readable(&mut connection, caller, id).await?;
     Ok(etag::respond(&headers, &quest))
-}
-
-/// Explain what a quest needs of the caller
-#[utoipa::path(get, path = "/v1/quests/{id}/eligibility", tag = "quests", operation_id = "get_eligibility", params(("id" = QuestId, Path, description = "Quest")),
-    responses((status = 200, description = "every condition", body = Eligibility), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
-pub async fn get_eligibility(
-    caller: Caller,
-    State(db): State<Db>,
-    headers: HeaderMap,
-    Path(id): Path<QuestId>,
-) -> Result<Response, Problem> {
-    let mut connection = db.pool.acquire().await?;
-    visible(&mut connection, caller, id).await?;
-    let judged = gate(&mut connection, caller.now, caller.learner(), id).await?;
-    let (_, verdict) = judged.ok_or_else(|| Problem::not_found("quest"))?;
-    Ok(etag::respond(&headers, &verdict.eligibility))
 }
 
 /// Create a quest

@@ -1,0 +1,116 @@
+//! Skill levels as the User Service gives them: asked for before the transaction, never in it.
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use chrono::TimeDelta;
+use sqlx::PgConnection;
+
+use super::progress::update_with;
+use crate::config::UserServiceConfig;
+use crate::db::Db;
+use crate::http::Caller;
+use crate::ids::LearnerId;
+use crate::learners;
+use crate::origin::Origin;
+use crate::outbox::enqueue;
+use crate::unlocks::{Because, Trigger, judge_after, record};
+use crate::user_service::{Skill, UserService};
+
+/// Keeps callers' skill levels fresh, where criteria ask for them.
+#[derive(Debug, Clone)]
+pub struct Skills {
+    users: Option<UserService>,
+    refresh_after: TimeDelta,
+    max_age: TimeDelta,
+}
+
+impl Skills {
+    /// # Errors
+    /// When the User Service's client cannot be made.
+    pub fn new(config: &UserServiceConfig) -> Result<Self, String> {
+        Ok(Self {
+            users: UserService::new(config)?,
+            refresh_after: TimeDelta::seconds(config.skill_levels_refresh_seconds.into()),
+            max_age: TimeDelta::hours(config.skill_levels_max_age_hours.into()),
+        })
+    }
+
+    /// Asks for the caller's levels if they are too old and some criterion wants them; one statement when
+    /// not. Levels that have risen open quests. A User Service that is away changes nothing: what is
+    /// known is believed for a while, and unknown after that.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn refresh(
+        &self,
+        db: &Db,
+        origin: &Origin,
+        caller: Caller,
+        headers: &HeaderMap,
+    ) -> Result<(), sqlx::Error> {
+        let Some(users) = &self.users else { return Ok(()) };
+        let wanted = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM learning_path_quests
+                              WHERE unlock_refs && ARRAY['ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid])
+                  AND NOT EXISTS (SELECT FROM learners WHERE auth_user_id = $1 AND skill_levels_at > $2) AS "wanted!""#,
+            caller.id,
+            caller.now - self.refresh_after
+        )
+        .fetch_one(&db.pool)
+        .await?;
+        let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
+        let Some((_, token)) = token.filter(|_| wanted) else { return Ok(()) };
+        // The client has logged why.
+        let Ok(skills) = users.my_skills(token.trim(), caller.now).await else { return Ok(()) };
+        let (origin, max_age, learner) = (origin.clone(), self.max_age, caller.learner());
+        db.transact(move |connection| {
+            Box::pin(async move { keep(connection, &origin, learner, &skills, max_age).await })
+        })
+        .await
+    }
+}
+
+async fn keep(
+    connection: &mut PgConnection,
+    origin: &Origin,
+    learner: LearnerId,
+    skills: &[Skill],
+    max_age: TimeDelta,
+) -> Result<(), sqlx::Error> {
+    let mut learner = learners::enrol(connection, learner, origin).await?;
+    let names: Vec<String> = skills.iter().map(|skill| skill.name.to_lowercase()).collect();
+    let levels: Vec<i32> = skills.iter().map(|skill| skill.level.max(0)).collect();
+    let risen = sqlx::query_scalar!(
+        r#"WITH told AS (
+               SELECT name, max(level) AS level FROM unnest($2::text[], $3::int[]) AS skill (name, level) GROUP BY name
+           ), known AS (
+               UPDATE learners SET skill_levels_at = $4, skill_levels_until = $5 WHERE auth_user_id = $1
+           ), gone AS (
+               DELETE FROM learner_skill_levels WHERE auth_user_id = $1 AND skill_name <> ALL($2)
+           ), kept AS (
+               INSERT INTO learner_skill_levels (auth_user_id, skill_name, level) SELECT $1, name, level FROM told
+               ON CONFLICT (auth_user_id, skill_name) DO UPDATE SET level = excluded.level
+           )
+           SELECT EXISTS (
+               SELECT FROM told LEFT JOIN learner_skill_levels AS before
+                   ON before.auth_user_id = $1 AND before.skill_name = told.name
+               WHERE told.level > coalesce(before.level, 0)) AS "risen!""#,
+        learner.id.0,
+        &names,
+        &levels,
+        learner.now,
+        learner.now + max_age,
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if risen {
+        let judged = judge_after(connection, &learner, Trigger::Skills).await?;
+        let opened = record(connection, &mut learner, &judged, Because::default()).await?;
+        for quest in opened {
+            let judged = judge_after(connection, &learner, Trigger::Moved(quest.quest_id)).await?;
+            update_with(connection, &mut learner, quest.quest_id, &judged, None).await?;
+        }
+        enqueue(connection, &mut learner, origin).await?;
+    }
+    Ok(())
+}
