@@ -3,7 +3,7 @@
 //! The map, from the ground up; each module uses what stands above it in this list (docs/architecture.md
 //! names the few places where neighbours know each other):
 //! `config` `ids` `clock` `origin` `db` `audit` `criteria`, then `http`, then `outbox` and `learners`,
-//! then `rewards` and `unlocks`, then `quests`, then `attempts`, then `openapi`, `routes` and `app`.
+//! then `rewards` and `unlocks`, then `quests`, then `learning_paths`, then `attempts`, then `openapi`, `routes` and `app`.
 
 pub mod app;
 pub mod attempts;
@@ -16,6 +16,7 @@ pub mod db;
 pub mod http;
 pub mod ids;
 pub mod learners;
+pub mod learning_paths;
 pub mod openapi;
 pub mod origin;
 pub mod outbox;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::{ConnectOptions, PgPool};
 
 use crate::harness::proxy::Counter;
-use crate::harness::{Service, Setup, path_of, text};
+use crate::harness::{Service, Setup, path_of, rows, text};
 
 async fn counted(pool: &PgPool) -> (Service, Counter) {
     let mut url = pool.connect_options().to_url_lossy();
