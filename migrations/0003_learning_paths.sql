@@ -51,6 +51,9 @@ CREATE INDEX learning_path_quests_chapter ON learning_path_quests (chapter_id);
 ALTER TABLE quest_unlocks ADD COLUMN learning_path_id UUID REFERENCES learning_paths (id) ON DELETE SET NULL;
 ALTER TABLE quest_unlocks ADD COLUMN announced_at TIMESTAMPTZ;
 UPDATE quest_unlocks SET announced_at = unlocked_at;
+-- An override announces a quest whose conditions are not met.
+ALTER TABLE quest_unlocks ALTER COLUMN unlocked_at DROP NOT NULL;
+ALTER TABLE quest_unlocks ADD CONSTRAINT quest_unlocks_why CHECK (unlocked_at IS NOT NULL OR announced_at IS NOT NULL);
 
 -- When time alone may open a quest for a learner.
 CREATE TABLE unlock_schedule (
@@ -75,8 +78,9 @@ CREATE TABLE unlock_overrides (
 );
 CREATE INDEX unlock_overrides_learner ON unlock_overrides (auth_user_id, quest_id);
 
--- Skill levels as the User Service last gave them; older ones than the setting allows are unknown.
+-- Skill levels as the User Service last gave them, and until when they are believed; later they are unknown.
 ALTER TABLE learners ADD COLUMN skill_levels_at TIMESTAMPTZ;
+ALTER TABLE learners ADD COLUMN skill_levels_until TIMESTAMPTZ;
 CREATE TABLE learner_skill_levels (
     auth_user_id UUID NOT NULL REFERENCES learners (auth_user_id) ON DELETE CASCADE,
     skill_name TEXT NOT NULL,

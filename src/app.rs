@@ -18,6 +18,7 @@ use crate::attempts::service::run_recomputes;
 use crate::clock::Clock;
 use crate::config::{Config, ContentLimits};
 use crate::db::Db;
+use crate::enrollments::service::{run_reevaluations, run_schedule};
 use crate::http::auth::Authenticator;
 use crate::http::command::CommandLimits;
 use crate::http::health::{Broker, Health};
@@ -75,7 +76,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
     let app = App {
         db: db.clone(),
         clock: clock.clone(),
-        auth: Authenticator::new(&config.jwt, config.role_map.clone())?,
+        auth: Authenticator::new(&config.jwt, config.role_map.clone(), clock.clone())?,
         commands: CommandLimits {
             max_body_bytes: limits.max_body_bytes,
             body_timeout: millis(limits.body_timeout_ms),
@@ -117,7 +118,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         events: chrono::TimeDelta::days(config.broker.event_retention_days.into()),
         keys: chrono::TimeDelta::hours(limits.idempotency_key_hours.into()),
     };
-    tasks.spawn(jobs(db, clock, retention, stop.clone()));
+    tasks.spawn(jobs(db, clock, retention, config.unlock_interval_seconds, stop.clone()));
     tasks.close();
     Ok(Running { address, stop, tasks })
 }
@@ -151,11 +152,19 @@ struct Retention {
 }
 
 /// The service's own work: attempts after edits at once, housekeeping once an hour.
-async fn jobs(db: Db, clock: Clock, retention: Retention, stop: CancellationToken) {
+async fn jobs(db: Db, clock: Clock, retention: Retention, unlock_interval: u64, stop: CancellationToken) {
     let mut ticks: u64 = 0;
     loop {
         if let Err(error) = run_recomputes(&db, &clock).await {
             tracing::warn!(%error, "the recompute job goes on later");
+        }
+        if let Err(error) = run_reevaluations(&db, &clock).await {
+            tracing::warn!(%error, "learners are judged anew later");
+        }
+        if ticks.is_multiple_of(unlock_interval) {
+            if let Err(error) = run_schedule(&db, &clock).await {
+                tracing::warn!(%error, "what time opens is opened later");
+            }
         }
         if ticks.is_multiple_of(3600) {
             let now = clock.now();

@@ -198,6 +198,9 @@ pub struct Config {
     /// What is logged: a tracing filter
     #[arg(long, env = "RUST_LOG", default_value = "info,lapin=warn,sqlx::query=warn", value_name = "FILTER")]
     pub rust_log: String,
+    /// How often quests that time alone opens are looked for, in seconds
+    #[arg(long, env = "UNLOCK_INTERVAL_SECONDS", default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub unlock_interval_seconds: u64,
     #[command(flatten)]
     pub http: HttpLimits,
     #[command(flatten)]

@@ -7,6 +7,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::attempts::http as attempts;
+use crate::enrollments::http as enrollments;
 use crate::http::health;
 use crate::learning_paths::http::{chapters, paths, quests as path_quests};
 use crate::openapi;
@@ -28,6 +29,7 @@ use crate::quests::http::{quests, resources, sets, steps};
         (name = "learning-paths", description = "Quests in an order (seed: `learning_paths`, `learning_path_quests`)"),
         (name = "chapters", description = "Groups of a path's quests, with a schedule (seed: `quest_chapters`)"),
         (name = "attempts", description = "A learner's way through a quest (seed: `user_quest_attempts`, `user_quest_step_progress`)"),
+        (name = "enrollments", description = "Learners in learning paths (seed: `user_learning_path_progress`)"),
         (name = "operations", description = "For operators; no token"),
     ),
     components(schemas(quests::Me, crate::quests::model::Sort)),
@@ -69,6 +71,13 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(attempts::start_step))
         .routes(routes!(attempts::skip_step))
         .routes(routes!(attempts::complete_step))
+        .routes(routes!(enrollments::enrol, enrollments::leave))
+        .routes(routes!(enrollments::pause_enrollment))
+        .routes(routes!(enrollments::resume_enrollment))
+        .routes(routes!(enrollments::list_enrollments))
+        .routes(routes!(enrollments::get_my_learning_path))
+        .routes(routes!(enrollments::list_learners))
+        .routes(routes!(enrollments::create_unlock_override))
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_readiness))
         .routes(routes!(health::get_metrics))

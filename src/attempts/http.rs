@@ -30,7 +30,9 @@ impl From<Refusal> for Problem {
         let detail = refusal.to_string();
         match refusal {
             Refusal::NotFound(what) => Self::not_found(what),
-            Refusal::Locked(conditions) => Self::new(Code::QuestLocked, detail).with("conditions", conditions),
+            Refusal::Locked(eligibility) => Self::new(Code::QuestLocked, detail)
+                .with("conditions", eligibility.conditions)
+                .with("learningPaths", eligibility.learning_paths),
             Refusal::NotOpen(status) => Self::new(Code::AttemptNotOpen, detail).with("attemptStatus", status),
             Refusal::Transition { .. } => Self::new(Code::InvalidTransition, detail),
             Refusal::StepLocked(missing) => Self::new(Code::StepLocked, detail).with("missingStepIds", missing),

@@ -10,7 +10,7 @@ use crate::criteria::{Unmet, Violation};
 use crate::ids::{AttemptId, QuestId, StepId};
 pub use crate::quests::model::{AttemptStatus, StepStatus, StepType};
 use crate::rewards::Earned;
-use crate::unlocks::model::{Condition, Unlocked};
+use crate::unlocks::{Eligibility, Unlocked};
 
 /// A learner's attempt at a quest.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -87,7 +87,7 @@ pub enum Refusal {
     #[error("there is no such {0}")]
     NotFound(&'static str),
     #[error("complete what is missing first")]
-    Locked(Vec<Condition>),
+    Locked(Box<Eligibility>),
     #[error("the attempt is {0:?}; resume it first")]
     NotOpen(AttemptStatus),
     #[error("an attempt that is {from:?} cannot be {to:?}")]

@@ -5,6 +5,7 @@
 
 use std::ops::RangeInclusive;
 
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::{Map, Number, Value};
@@ -82,6 +83,16 @@ impl<'v> Node<'v> {
         match Uuid::try_parse(text) {
             Ok(id) if id.to_string() == text => Some(id),
             _ => self.fault("must be a UUID in lower case, with hyphens", found),
+        }
+    }
+
+    /// A moment, RFC 3339.
+    pub(super) fn time(&self, found: &mut Findings) -> Option<DateTime<Utc>> {
+        let text = self.str(found)?;
+        match DateTime::parse_from_rfc3339(text) {
+            // The parser takes a space for the T, which other readers of such a document do not.
+            Ok(time) if !text.contains(' ') => Some(time.to_utc()),
+            _ => self.fault("must be a time such as 2026-12-01T08:00:00Z", found),
         }
     }
 

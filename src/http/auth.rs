@@ -78,6 +78,8 @@ pub struct Caller {
     /// `sub` of the token
     pub id: Uuid,
     pub roles: Roles,
+    /// When the request came, for what depends on the time.
+    pub now: chrono::DateTime<chrono::Utc>,
 }
 
 impl Caller {
@@ -94,6 +96,24 @@ impl Caller {
             return Ok(());
         }
         Err(Problem::new(Code::Forbidden, "this needs the role of an author"))
+    }
+
+    /// # Errors
+    /// 403 for whoever is no grader.
+    pub fn require_grader(&self) -> Result<(), Problem> {
+        if self.roles.grader {
+            return Ok(());
+        }
+        Err(Problem::new(Code::Forbidden, "this needs the role of a grader"))
+    }
+
+    /// # Errors
+    /// 403 for whoever is no admin.
+    pub fn require_admin(&self) -> Result<(), Problem> {
+        if self.roles.admin {
+            return Ok(());
+        }
+        Err(Problem::new(Code::Forbidden, "this needs the role of an admin"))
     }
 }
 
@@ -113,12 +133,13 @@ pub struct Authenticator {
     key: Arc<DecodingKey>,
     validation: Arc<Validation>,
     roles: RoleMap,
+    clock: Clock,
 }
 
 impl Authenticator {
     /// # Errors
     /// A sentence that says what to set instead, when the secret is too short.
-    pub fn new(config: &JwtConfig, roles: RoleMap) -> Result<Self, String> {
+    pub fn new(config: &JwtConfig, roles: RoleMap, clock: Clock) -> Result<Self, String> {
         if config.jwt_secret.len() < 32 {
             return Err(
                 "JWT_SECRET has fewer than 32 bytes; set a longer one, e.g. from `openssl rand -base64 48`".into()
@@ -135,6 +156,7 @@ impl Authenticator {
             key: Arc::new(DecodingKey::from_secret(config.jwt_secret.as_bytes())),
             validation: Arc::new(validation),
             roles,
+            clock,
         })
     }
 
@@ -150,7 +172,7 @@ impl Authenticator {
         for name in &claims.roles {
             roles.add(self.roles.0.get(name).copied().unwrap_or_default());
         }
-        Ok(Caller { id: claims.sub, roles })
+        Ok(Caller { id: claims.sub, roles, now: self.clock.now() })
     }
 }
 

@@ -17,8 +17,8 @@ sql_enum!(
     PathType "path_type" { Course, Specialization, Bootcamp, Custom }
 );
 sql_enum!(
-    /// seed: `path_progress_status`; of a chapter, its schedule for everyone
-    PathProgressStatus "path_progress_status" { NotStarted, InProgress, Completed, Paused }
+    /// Of a chapter, as its author sets it; of a learner in a path, progress (seed: `path_progress_status`)
+    PathStatus "path_progress_status" { NotStarted, InProgress, Completed, Paused }
 );
 
 /// What an author writes of a path (seed: `learning_paths`).
@@ -83,8 +83,8 @@ impl LearningPath {
     }
 }
 
-const fn not_started() -> PathProgressStatus {
-    PathProgressStatus::NotStarted
+const fn not_started() -> PathStatus {
+    PathStatus::NotStarted
 }
 
 /// What an author writes of a chapter (seed: `quest_chapters`).
@@ -105,7 +105,7 @@ pub struct ChapterInput {
     /// Paused: nobody starts a quest through it
     #[serde(default = "not_started")]
     #[schema(default = "NotStarted")]
-    pub status: PathProgressStatus,
+    pub status: PathStatus,
     /// Before it nobody starts a quest through the chapter
     pub start_date: Option<NaiveDate>,
     /// After it the chapter is overdue, a hint; not before `startDate`
@@ -125,7 +125,7 @@ pub struct Chapter {
     /// From 1 without gaps
     pub sequence: i32,
     /// As the author set it for everyone
-    pub status: PathProgressStatus,
+    pub status: PathStatus,
     pub start_date: Option<NaiveDate>,
     pub end_date: Option<NaiveDate>,
     pub quest_count: i64,
@@ -266,7 +266,7 @@ impl Refusal {
 
 /// Unlock criteria with the path and chapters that they name exchanged for others: what a copy needs.
 #[must_use]
-pub fn renamed(criteria: &Value, ids: &HashMap<Uuid, Uuid>) -> Value {
+pub(super) fn renamed(criteria: &Value, ids: &HashMap<Uuid, Uuid>) -> Value {
     match criteria {
         Value::Array(items) => items.iter().map(|item| renamed(item, ids)).collect(),
         Value::Object(fields) => fields

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::ids::{AttemptId, EventId, LearnerId, QuestId, StepId};
+use crate::ids::{AttemptId, EventId, LearnerId, LearningPathId, QuestId, StepId};
 use crate::quests::model::{DifficultyLevel, QuestType, StepType};
 
 /// `source` of our events, and `sourceService` of rewards.
@@ -54,6 +54,8 @@ pub enum Event {
         quest_type: QuestType,
         #[serde(skip_serializing_if = "Option::is_none")]
         unlocked_by_quest_id: Option<QuestId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        learning_path_id: Option<LearningPathId>,
     },
     QuestStarted(AttemptMoved),
     QuestPaused(AttemptMoved),
@@ -68,6 +70,20 @@ pub enum Event {
         completion_percentage: Decimal,
     },
     QuestCompleted(QuestCompleted),
+    /// The first quest of a path that the learner is enrolled in is under way.
+    LearningPathStarted(LearningPathMoved),
+    /// Every mandatory quest of the path is completed.
+    LearningPathCompleted(LearningPathMoved),
+}
+
+/// Data of `LearningPathStarted` and `LearningPathCompleted`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LearningPathMoved {
+    pub learning_path_id: LearningPathId,
+    pub name: String,
+    pub completed_quests_count: i32,
+    pub total_experience_earned: i32,
 }
 
 /// Data of `QuestStarted`, `QuestPaused`, `QuestResumed`, `QuestAbandoned`.
@@ -157,6 +173,8 @@ impl Event {
             Self::QuestAbandoned(_) => "QuestAbandoned",
             Self::StepCompleted { .. } => "StepCompleted",
             Self::QuestCompleted(_) => "QuestCompleted",
+            Self::LearningPathStarted(_) => "LearningPathStarted",
+            Self::LearningPathCompleted(_) => "LearningPathCompleted",
         }
     }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::criteria::LockedView;
 pub use crate::criteria::StepKind as StepType;
 use crate::ids::{QuestId, ResourceId, StepId};
 use crate::rewards::{SkillReward, effective_skill_rewards};
@@ -134,6 +135,20 @@ pub struct QuestWithMy {
     #[serde(flatten)]
     pub quest: Quest,
     pub my: My,
+}
+
+impl QuestWithMy {
+    /// The quest as a caller may see it: while it is locked, criteria may hold back all but the title.
+    #[must_use]
+    pub fn seen_by(mut self, is_author: bool) -> Self {
+        let holds_back = self.my.is_locked() && self.my.locked_view != LockedView::Full;
+        if holds_back && !is_author {
+            self.quest.description = String::new();
+            self.quest.skill_tags = Vec::new();
+            self.quest.skill_rewards.0 = Vec::new();
+        }
+        self
+    }
 }
 
 /// What an author writes of a step (seed: `quest_steps`).

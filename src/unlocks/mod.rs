@@ -1,10 +1,11 @@
 //! Availability: which quests a learner may start, what is missing for the others, and the moment
-//! in which a quest opens. Prerequisites gate today; path criteria join the same conditions later.
+//! in which a quest opens. Prerequisites and the criteria of published learning paths gate; one
+//! evaluator serves start, explanation, lists, the learner's picture and the background jobs.
 
 pub mod evaluate;
 pub mod model;
 pub mod reevaluate;
 mod service;
 
-pub use model::{Availability, Condition, Eligibility, My, Unlocked};
-pub use service::{Gate, gate, my, open_after, record_opening};
+pub use model::{Availability, Eligibility, Gated, My, Unlocked, Verdict};
+pub use service::{Because, Judgement, Trigger, gate, judge_after, judge_quests, my, record, view};

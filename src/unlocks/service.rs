@@ -1,72 +1,209 @@
-//! Facts for the conditions, loaded set-wise, and the record of what has opened.
+//! Gates and facts, loaded set-wise in one statement, and the record of what has opened.
 
 use std::collections::HashMap;
 
-use rust_decimal::Decimal;
-use serde_json::json;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::model::{Availability, Condition, My, State, Unlocked, availability};
-use crate::ids::{AttemptId, LearnerId, QuestId};
+use super::evaluate::{AssessmentFact, ChapterFact, Facts, PathFact, QuestFact};
+use super::model::{Gated, My, Unlocked, Verdict, verdict};
+use crate::ids::{AttemptId, EventId, LearnerId, LearningPathId, QuestId};
 use crate::learners::Locked;
 use crate::outbox::Event;
-use crate::quests::model::{AttemptStatus, QuestType};
 use crate::rewards::unlock_id;
 
-/// What stands between a learner and a quest.
-#[derive(Debug)]
-pub struct Gate {
-    pub availability: Availability,
-    pub conditions: Vec<Condition>,
-    /// The opening is on record already.
-    pub opened_before: bool,
+/// In `unlock_refs`: points of the whole service.
+const SERVICE_EXPERIENCE: Uuid = Uuid::nil();
+/// In `unlock_refs`: any skill.
+const SKILLS: Uuid = Uuid::max();
+
+/// What one statement gives of a learner: quests with their gates, and the facts that they ask for.
+struct Row {
+    learner: Uuid,
+    gated: Option<Json<Vec<Gated>>>,
+    quests: Option<Json<HashMap<Uuid, QuestFact>>>,
+    chapters: Option<Json<HashMap<Uuid, ChapterFact>>>,
+    paths: Option<Json<HashMap<Uuid, PathFact>>>,
+    assessments: Option<Json<HashMap<Uuid, AssessmentFact>>>,
+    experience: Option<i64>,
+    skills: Option<Json<HashMap<String, i32>>>,
 }
 
-/// Judges one quest for one learner, with every condition; one statement.
+/// The statement; `$candidates` selects the ids of the quests to judge, `$1` are the learners, `$2` is now.
+macro_rules! load {
+    ($connection:expr, $candidates:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            Row,
+            r#"/* unlocks:load */
+               WITH candidate AS ("# + $candidates + r#"),
+               entry AS (
+                   SELECT link.quest_id, link.learning_path_id, path.name, link.unlock_criteria, link.unlock_refs,
+                          chapter.start_date, coalesce(chapter.status = 'Paused', FALSE) AS is_chapter_paused
+                   FROM candidate
+                   JOIN learning_path_quests AS link ON link.quest_id = candidate.id
+                   JOIN learning_paths AS path ON path.id = link.learning_path_id AND path.is_published
+                   LEFT JOIN quest_chapters AS chapter ON chapter.id = link.chapter_id
+               ), needed AS (
+                   SELECT link.quest_id, link.prerequisite_quest_id AS id
+                   FROM candidate
+                   JOIN quest_prerequisites AS link ON link.quest_id = candidate.id
+                   JOIN quests AS quest ON quest.id = link.prerequisite_quest_id AND quest.is_active
+               ), named AS (SELECT DISTINCT unnest(unlock_refs) AS id FROM entry),
+               asked AS (SELECT id FROM needed UNION SELECT id FROM named)
+               SELECT learner.id AS "learner!",
+                   (SELECT jsonb_agg(jsonb_build_object(
+                        'questId', quest.id, 'title', quest.title, 'questType', quest.quest_type, 'isActive', quest.is_active,
+                        'prerequisites', coalesce((SELECT jsonb_agg(needed.id) FROM needed WHERE needed.quest_id = quest.id), '[]'),
+                        'entries', coalesce((
+                            SELECT jsonb_agg(jsonb_build_object('learningPathId', entry.learning_path_id, 'name', entry.name,
+                                       'unlockCriteria', entry.unlock_criteria, 'chapterStartsOn', entry.start_date,
+                                       'isChapterPaused', entry.is_chapter_paused) ORDER BY entry.name, entry.learning_path_id)
+                            FROM entry WHERE entry.quest_id = quest.id), '[]'),
+                        'attempt', CASE WHEN attempt.id IS NOT NULL THEN jsonb_build_object('id', attempt.id,
+                            'status', attempt.status, 'percentage', attempt.completion_percentage::text) END,
+                        'record', CASE WHEN record.quest_id IS NOT NULL THEN jsonb_build_object(
+                            'isUnlocked', record.unlocked_at IS NOT NULL, 'isAnnounced', record.announced_at IS NOT NULL,
+                            'learningPathId', record.learning_path_id) END,
+                        -- 'open' comes before 'waive', and skips more.
+                        'exception', (SELECT min(kind) FROM unlock_overrides
+                                      WHERE auth_user_id = learner.id AND quest_id = quest.id
+                                        AND (expires_at IS NULL OR expires_at > $2))))
+                    FROM candidate
+                    JOIN quests AS quest ON quest.id = candidate.id
+                    LEFT JOIN user_quest_attempts AS attempt ON attempt.auth_user_id = learner.id AND attempt.quest_id = quest.id
+                    LEFT JOIN quest_unlocks AS record ON record.auth_user_id = learner.id AND record.quest_id = quest.id
+                   ) AS "gated: Json<Vec<Gated>>",
+                   (SELECT jsonb_object_agg(quest.id, jsonb_build_object('title', quest.title,
+                        'completedAt', attempt.completed_at, 'percentage', coalesce(attempt.completion_percentage, 0)::text,
+                        'score', CASE WHEN attempt.id IS NOT NULL AND quest.id IN (SELECT id FROM named) THEN (
+                            SELECT CASE WHEN bool_and(best IS NOT NULL) THEN avg(best)::text END
+                            FROM (SELECT (SELECT max(grade * 100 / nullif(max_grade, 0)) FROM quest_submissions
+                                          WHERE assessment_id = assessment.id AND attempt_id = attempt.id) AS best
+                                  FROM quest_assessments AS assessment
+                                  WHERE assessment.quest_id = quest.id AND assessment.retired_at IS NULL) AS grades) END))
+                    FROM asked
+                    JOIN quests AS quest ON quest.id = asked.id
+                    LEFT JOIN user_quest_attempts AS attempt ON attempt.auth_user_id = learner.id AND attempt.quest_id = quest.id
+                   ) AS "quests: Json<HashMap<Uuid, QuestFact>>",
+                   (SELECT jsonb_object_agg(chapter.id, jsonb_build_object('title', chapter.title,
+                        'total', members.total, 'done', members.done))
+                    FROM named
+                    JOIN quest_chapters AS chapter ON chapter.id = named.id
+                    CROSS JOIN LATERAL (
+                        SELECT count(*) AS total, count(attempt.id) AS done
+                        FROM learning_path_quests AS link
+                        JOIN quests AS quest ON quest.id = link.quest_id
+                        LEFT JOIN user_quest_attempts AS attempt ON attempt.auth_user_id = learner.id
+                            AND attempt.quest_id = quest.id AND attempt.status = 'Completed'
+                        WHERE link.chapter_id = chapter.id AND link.is_mandatory
+                          AND (quest.is_active OR attempt.id IS NOT NULL)
+                    ) AS members
+                   ) AS "chapters: Json<HashMap<Uuid, ChapterFact>>",
+                   (SELECT jsonb_object_agg(path.id, jsonb_build_object('name', path.name, 'total', members.total,
+                        'done', members.done, 'experience', members.experience, 'startedAt', members.started_at))
+                    FROM named
+                    JOIN learning_paths AS path ON path.id = named.id
+                    CROSS JOIN LATERAL (
+                        SELECT count(*) FILTER (WHERE link.is_mandatory AND (quest.is_active OR attempt.status = 'Completed')) AS total,
+                               count(*) FILTER (WHERE link.is_mandatory AND attempt.status = 'Completed') AS done,
+                               coalesce(sum(attempt.total_experience_earned), 0) AS experience,
+                               min(attempt.started_at) AS started_at
+                        FROM learning_path_quests AS link
+                        JOIN quests AS quest ON quest.id = link.quest_id
+                        LEFT JOIN user_quest_attempts AS attempt ON attempt.auth_user_id = learner.id AND attempt.quest_id = quest.id
+                        WHERE link.learning_path_id = path.id
+                    ) AS members
+                   ) AS "paths: Json<HashMap<Uuid, PathFact>>",
+                   (SELECT jsonb_object_agg(assessment.id, jsonb_build_object('first', grades.first::text, 'best', grades.best::text))
+                    FROM named
+                    JOIN quest_assessments AS assessment ON assessment.id = named.id
+                    LEFT JOIN user_quest_attempts AS attempt ON attempt.auth_user_id = learner.id AND attempt.quest_id = assessment.quest_id
+                    CROSS JOIN LATERAL (
+                        SELECT max(grade * 100 / nullif(max_grade, 0)) AS best,
+                               max(grade * 100 / nullif(max_grade, 0)) FILTER (WHERE attempt_number = 1) AS first
+                        FROM quest_submissions WHERE assessment_id = assessment.id AND attempt_id = attempt.id
+                    ) AS grades
+                   ) AS "assessments: Json<HashMap<Uuid, AssessmentFact>>",
+                   (SELECT sum(total_experience_earned) FROM user_quest_attempts
+                    WHERE auth_user_id = learner.id
+                      AND EXISTS (SELECT FROM named WHERE id = '00000000-0000-0000-0000-000000000000')) AS experience,
+                   (SELECT coalesce(jsonb_object_agg(skill.skill_name, skill.level) FILTER (WHERE skill.skill_name IS NOT NULL), '{}')
+                    FROM learners AS known
+                    LEFT JOIN learner_skill_levels AS skill ON skill.auth_user_id = known.auth_user_id
+                    WHERE known.auth_user_id = learner.id AND known.skill_levels_until > $2
+                      AND EXISTS (SELECT FROM named WHERE id = 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+                    HAVING count(known.auth_user_id) > 0
+                   ) AS "skills: Json<HashMap<String, i32>>"
+               FROM unnest($1::uuid[]) AS learner (id)"#,
+            $($argument),+
+        )
+        .fetch_all($connection)
+        .await
+    };
+}
+
+/// A learner's quests, judged.
+#[derive(Debug)]
+pub struct Judgement {
+    pub learner: LearnerId,
+    pub quests: Vec<(Gated, Verdict)>,
+}
+
+impl Row {
+    fn judged(self, now: DateTime<Utc>) -> Judgement {
+        fn taken<T: Default>(json: Option<Json<T>>) -> T {
+            json.map(|json| json.0).unwrap_or_default()
+        }
+        let facts = Facts {
+            now,
+            quests: taken(self.quests),
+            chapters: taken(self.chapters),
+            paths: taken(self.paths),
+            assessments: taken(self.assessments),
+            experience: self.experience.unwrap_or_default(),
+            skills: self.skills.map(|json| json.0),
+        };
+        let mut quests: Vec<(Gated, Verdict)> = taken(self.gated)
+            .into_iter()
+            .map(|gated| {
+                let verdict = verdict(&gated, &facts);
+                (gated, verdict)
+            })
+            .collect();
+        quests.sort_by(|(a, _), (b, _)| (&a.title, a.quest_id).cmp(&(&b.title, b.quest_id)));
+        Judgement { learner: LearnerId(self.learner), quests }
+    }
+}
+
+/// Judges quests for learners; one statement.
+///
+/// # Errors
+/// The database's.
+pub async fn judge_quests(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    learners: &[Uuid],
+    quests: &[Uuid],
+) -> Result<Vec<Judgement>, sqlx::Error> {
+    let rows = load!(connection, "SELECT DISTINCT unnest($3::uuid[]) AS id", learners, now, quests)?;
+    Ok(rows.into_iter().map(|row| row.judged(now)).collect())
+}
+
+/// Judges one quest for one learner; one statement, None when there is no such quest.
 ///
 /// # Errors
 /// The database's.
 pub async fn gate(
     connection: &mut PgConnection,
+    now: DateTime<Utc>,
     learner: LearnerId,
     quest: QuestId,
-    is_active: bool,
-) -> Result<Gate, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"SELECT needed.id AS "id?: QuestId", needed.title AS "title?",
-                  attempt.status AS "status?: AttemptStatus", attempt.completion_percentage AS "percentage?",
-                  unlock.quest_id IS NOT NULL AS "opened_before!"
-           FROM (SELECT $2::uuid AS id) AS quest
-           LEFT JOIN quest_unlocks AS unlock ON unlock.auth_user_id = $1 AND unlock.quest_id = quest.id
-           LEFT JOIN (quest_prerequisites AS link
-                      JOIN quests AS needed ON needed.id = link.prerequisite_quest_id AND needed.is_active)
-               ON link.quest_id = quest.id
-           LEFT JOIN user_quest_attempts AS attempt
-               ON attempt.auth_user_id = $1 AND attempt.quest_id = needed.id
-           ORDER BY needed.title, needed.id"#,
-        learner.0,
-        quest.0
-    )
-    .fetch_all(connection)
-    .await?;
-    let opened_before = rows.iter().any(|row| row.opened_before);
-    let conditions: Vec<Condition> = rows
-        .into_iter()
-        .filter_map(|row| {
-            let done = row.status == Some(AttemptStatus::Completed);
-            Some(Condition {
-                kind: "questCompleted",
-                quest_id: row.id?,
-                title: row.title?,
-                state: if done { State::Met } else { State::Unmet },
-                current: row.percentage.unwrap_or_default(),
-                target: Decimal::ONE_HUNDRED,
-            })
-        })
-        .collect();
-    let met = conditions.iter().all(|condition| condition.state == State::Met);
-    Ok(Gate { availability: availability(is_active, opened_before, met), conditions, opened_before })
+) -> Result<Option<(Gated, Verdict)>, sqlx::Error> {
+    let judged = judge_quests(connection, now, &[learner.0], &[quest.0]).await?;
+    Ok(judged.into_iter().next().and_then(|judgement| judgement.quests.into_iter().next()))
 }
 
 /// The caller's view of several quests; one statement.
@@ -75,131 +212,209 @@ pub async fn gate(
 /// The database's.
 pub async fn my(
     connection: &mut PgConnection,
+    now: DateTime<Utc>,
     learner: LearnerId,
     quests: &[Uuid],
 ) -> Result<HashMap<QuestId, My>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"SELECT quest.id AS "id: QuestId", quest.is_active, attempt.id AS "attempt_id?: AttemptId",
-                  attempt.status AS "status?: AttemptStatus", attempt.completion_percentage AS "percentage?",
-                  unlock.quest_id IS NOT NULL AS "opened_before!",
-                  NOT EXISTS (
-                      SELECT FROM quest_prerequisites AS link
-                      JOIN quests AS needed ON needed.id = link.prerequisite_quest_id AND needed.is_active
-                      LEFT JOIN user_quest_attempts AS done ON done.auth_user_id = $1
-                          AND done.quest_id = needed.id AND done.status = 'Completed'
-                      WHERE link.quest_id = quest.id AND done.id IS NULL
-                  ) AS "met!"
-           FROM quests AS quest
-           LEFT JOIN user_quest_attempts AS attempt ON attempt.auth_user_id = $1 AND attempt.quest_id = quest.id
-           LEFT JOIN quest_unlocks AS unlock ON unlock.auth_user_id = $1 AND unlock.quest_id = quest.id
-           WHERE quest.id = ANY($2)"#,
-        learner.0,
-        quests
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let my = My {
-                availability: availability(row.is_active, row.opened_before, row.met),
-                attempt_id: row.attempt_id,
-                status: row.status,
-                completion_percentage: row.percentage,
+    let judged = judge_quests(connection, now, &[learner.0], quests).await?;
+    let quests = judged.into_iter().flat_map(|judgement| judgement.quests);
+    Ok(quests.map(|(gated, verdict)| (QuestId(gated.quest_id), view(&gated, &verdict))).collect())
+}
+
+/// The caller's own view of a judged quest.
+#[must_use]
+pub fn view(gated: &Gated, verdict: &Verdict) -> My {
+    My {
+        availability: verdict.eligibility.availability,
+        attempt_id: gated.attempt.as_ref().map(|attempt| AttemptId(attempt.id)),
+        status: gated.attempt.as_ref().map(|attempt| attempt.status),
+        completion_percentage: gated.attempt.as_ref().map(|attempt| attempt.percentage),
+        locked_view: verdict.locked_view,
+    }
+}
+
+/// What may open quests.
+#[derive(Debug, Clone, Copy)]
+pub enum Trigger {
+    /// The quest is completed: what needs it, or counts its chapter, its paths or points.
+    Completed(QuestId),
+    /// The quest is begun, or paid points: what counts its paths or points.
+    Moved(QuestId),
+    /// Skill levels have risen.
+    Skills,
+}
+
+/// Judges what a trigger may open, and the quests of the learner's own paths with that quest, which
+/// decide what is next there. Reads this transaction's own writes; one statement.
+///
+/// # Errors
+/// The database's.
+pub async fn judge_after(
+    connection: &mut PgConnection,
+    learner: &Locked,
+    trigger: Trigger,
+) -> Result<Vec<(Gated, Verdict)>, sqlx::Error> {
+    let (completed, moved, named) = match trigger {
+        Trigger::Completed(quest) => (Some(quest.0), Some(quest.0), vec![quest.0, SERVICE_EXPERIENCE]),
+        Trigger::Moved(quest) => (None, Some(quest.0), vec![SERVICE_EXPERIENCE]),
+        Trigger::Skills => (None, None, vec![SKILLS]),
+    };
+    let rows = load!(
+        connection,
+        r"SELECT quest_id AS id FROM quest_prerequisites WHERE prerequisite_quest_id = $3::uuid
+          UNION
+          SELECT quest_id FROM learning_path_quests
+          WHERE unlock_refs && ($4::uuid[]
+              || ARRAY(SELECT learning_path_id FROM learning_path_quests WHERE quest_id = $5::uuid)
+              || ARRAY(SELECT chapter_id FROM learning_path_quests WHERE quest_id = $5::uuid AND chapter_id IS NOT NULL)
+              || ARRAY(SELECT id FROM quest_assessments WHERE quest_id = $5::uuid))
+          UNION
+          SELECT other.quest_id FROM learning_path_quests AS own
+          JOIN user_learning_path_progress AS mine ON mine.learning_path_id = own.learning_path_id
+              AND mine.auth_user_id = ANY($1) AND mine.left_at IS NULL
+          JOIN learning_path_quests AS other ON other.learning_path_id = own.learning_path_id
+          WHERE own.quest_id = $5::uuid",
+        &[learner.id.0],
+        learner.now,
+        completed,
+        &named,
+        moved
+    )?;
+    Ok(rows.into_iter().flat_map(|row| row.judged(learner.now).quests).collect())
+}
+
+/// Where an opening comes from.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Because {
+    /// The quest that was completed.
+    pub quest: Option<QuestId>,
+    /// The unit whose completion it was; a repeated call shows what it opened.
+    pub unit: Option<Uuid>,
+    pub cause: Option<EventId>,
+}
+
+/// Records what has opened by these verdicts, announces what can be started, and notes when time
+/// alone may open the others; one statement, none if there is nothing to write.
+///
+/// # Errors
+/// The database's.
+pub async fn record(
+    connection: &mut PgConnection,
+    learner: &mut Locked,
+    judged: &[(Gated, Verdict)],
+    because: Because,
+) -> Result<Vec<Unlocked>, sqlx::Error> {
+    let mut opened: Vec<Opened> = Vec::new();
+    let (mut due, mut due_at, mut settled): (Vec<Uuid>, Vec<DateTime<Utc>>, Vec<Uuid>) = Default::default();
+    for (gated, verdict) in judged {
+        if !gated.is_active || gated.attempt.is_some() {
+            settled.push(gated.quest_id);
+            continue;
+        }
+        let known = gated.record.as_ref();
+        let unlocks = verdict.is_gated && verdict.conditions_met && !known.is_some_and(|record| record.is_unlocked);
+        let announces = (verdict.is_gated || verdict.eligibility.exception.is_some())
+            && verdict.is_available()
+            && !known.is_some_and(|record| record.is_announced);
+        if unlocks || announces {
+            opened.push(Opened { gated, verdict, unlocks, announces });
+        }
+        match verdict.due_at.filter(|_| !verdict.is_available()) {
+            Some(at) => {
+                due.push(gated.quest_id);
+                due_at.push(at);
+            }
+            None => settled.push(gated.quest_id),
+        }
+    }
+    if opened.is_empty() && due.is_empty() && because.quest.is_some() {
+        return Ok(Vec::new());
+    }
+    save(connection, learner, &opened, because, (&due, &due_at, &settled)).await?;
+    let announced = opened.iter().filter(|opened| opened.announces);
+    Ok(announced
+        .map(|opened| {
+            let quest_id = QuestId(opened.gated.quest_id);
+            let event = Event::ChallengeUnlocked {
+                quest_id,
+                title: opened.gated.title.clone(),
+                quest_type: opened.gated.quest_type,
+                unlocked_by_quest_id: because.quest.filter(|_| opened.unlocks),
+                learning_path_id: opened.verdict.through,
             };
-            (row.id, my)
+            learner.record_as(unlock_id(learner.id, quest_id), event, because.cause);
+            Unlocked { quest_id, title: opened.gated.title.clone() }
         })
         .collect())
 }
 
-/// Records and announces what has opened because `completed` is done; one statement.
-/// Reads this transaction's own writes, so the completed attempt must be written before.
-///
-/// # Errors
-/// The database's.
-pub async fn open_after(
-    connection: &mut PgConnection,
-    learner: &mut Locked,
-    completed: QuestId,
-    trigger: Option<Uuid>,
-    cause: crate::ids::EventId,
-) -> Result<Vec<Unlocked>, sqlx::Error> {
-    let unlocked = sqlx::query_as!(
-        Unlocked,
-        r#"/* unlocks:open_after */
-           WITH opened AS (
-               INSERT INTO quest_unlocks (auth_user_id, quest_id, unlocked_at, unlocked_by_quest_id, trigger_id, evidence)
-               SELECT $1, quest.id, $2, $3, $4, jsonb_build_object('questsCompleted', (
-                          SELECT jsonb_agg(link.prerequisite_quest_id ORDER BY link.prerequisite_quest_id)
-                          FROM quest_prerequisites AS link
-                          JOIN quests AS needed ON needed.id = link.prerequisite_quest_id AND needed.is_active
-                          WHERE link.quest_id = quest.id))
-               FROM quest_prerequisites AS after
-               JOIN quests AS quest ON quest.id = after.quest_id AND quest.is_active
-               WHERE after.prerequisite_quest_id = $3
-                 AND NOT EXISTS (
-                     SELECT FROM quest_prerequisites AS link
-                     JOIN quests AS needed ON needed.id = link.prerequisite_quest_id AND needed.is_active
-                     LEFT JOIN user_quest_attempts AS done ON done.auth_user_id = $1
-                         AND done.quest_id = needed.id AND done.status = 'Completed'
-                     WHERE link.quest_id = quest.id AND done.id IS NULL)
-                 AND NOT EXISTS (
-                     SELECT FROM user_quest_attempts AS begun
-                     WHERE begun.auth_user_id = $1 AND begun.quest_id = quest.id)
-               ON CONFLICT (auth_user_id, quest_id) DO NOTHING
-               RETURNING quest_id
-           )
-           SELECT quest.id AS "quest_id: QuestId", quest.title, quest.quest_type AS "quest_type: QuestType"
-           FROM opened JOIN quests AS quest ON quest.id = opened.quest_id
-           ORDER BY quest.title, quest.id"#,
-        learner.id.0,
-        learner.now,
-        completed.0,
-        trigger,
-    )
-    .fetch_all(connection)
-    .await?;
-    for quest in &unlocked {
-        announce(learner, quest, Some(completed), Some(cause));
-    }
-    Ok(unlocked)
+struct Opened<'a> {
+    gated: &'a Gated,
+    verdict: &'a Verdict,
+    unlocks: bool,
+    announces: bool,
 }
 
-/// Records and announces an opening that was found when the learner came: the conditions were met
-/// while the quest was not active yet, or were changed since.
-///
-/// # Errors
-/// The database's.
-pub async fn record_opening(
+async fn save(
     connection: &mut PgConnection,
-    learner: &mut Locked,
-    quest: &Unlocked,
-    conditions: &[Condition],
+    learner: &Locked,
+    opened: &[Opened<'_>],
+    because: Because,
+    (due, due_at, settled): (&[Uuid], &[DateTime<Utc>], &[Uuid]),
 ) -> Result<(), sqlx::Error> {
-    let completed: Vec<QuestId> = conditions.iter().map(|condition| condition.quest_id).collect();
-    let new = sqlx::query!(
-        "INSERT INTO quest_unlocks (auth_user_id, quest_id, unlocked_at, evidence) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (auth_user_id, quest_id) DO NOTHING",
+    let quests: Vec<Uuid> = opened.iter().map(|opened| opened.gated.quest_id).collect();
+    let unlocks: Vec<bool> = opened.iter().map(|opened| opened.unlocks).collect();
+    let announces: Vec<bool> = opened.iter().map(|opened| opened.announces).collect();
+    let paths: Vec<Option<Uuid>> =
+        opened.iter().map(|opened| opened.verdict.through.map(|LearningPathId(id)| id)).collect();
+    let evidence: Vec<Value> = opened.iter().map(|opened| evidence(opened.verdict)).collect();
+    sqlx::query!(
+        "/* unlocks:save */
+         WITH opened AS (
+             INSERT INTO quest_unlocks AS known (auth_user_id, quest_id, unlocked_at, announced_at, learning_path_id,
+                                                 unlocked_by_quest_id, trigger_id, evidence)
+             SELECT $1, quest, CASE WHEN unlocks THEN $2::timestamptz END, CASE WHEN announces THEN $2::timestamptz END,
+                    path, $3, $4, evidence
+             FROM unnest($5::uuid[], $6::bool[], $7::bool[], $8::uuid[], $9::jsonb[])
+                 AS opening (quest, unlocks, announces, path, evidence)
+             ON CONFLICT (auth_user_id, quest_id) DO UPDATE SET
+                 unlocked_at = coalesce(known.unlocked_at, excluded.unlocked_at),
+                 announced_at = coalesce(known.announced_at, excluded.announced_at),
+                 learning_path_id = CASE WHEN known.unlocked_at IS NULL THEN excluded.learning_path_id ELSE known.learning_path_id END,
+                 evidence = CASE WHEN known.unlocked_at IS NULL THEN excluded.evidence ELSE known.evidence END,
+                 trigger_id = coalesce(known.trigger_id, excluded.trigger_id)
+         ), settled AS (
+             DELETE FROM unlock_schedule WHERE auth_user_id = $1 AND quest_id = ANY($12)
+         )
+         INSERT INTO unlock_schedule (auth_user_id, quest_id, due_at)
+         SELECT $1, quest, at FROM unnest($10::uuid[], $11::timestamptz[]) AS due (quest, at)
+         ON CONFLICT (auth_user_id, quest_id) DO UPDATE SET due_at = excluded.due_at",
         learner.id.0,
-        quest.quest_id.0,
         learner.now,
-        json!({ "questsCompleted": completed }),
+        because.quest.map(|quest| quest.0),
+        because.unit,
+        &quests,
+        &unlocks,
+        &announces,
+        &paths as &[Option<Uuid>],
+        &evidence,
+        due,
+        due_at,
+        settled,
     )
     .execute(connection)
-    .await?
-    .rows_affected();
-    if new > 0 {
-        announce(learner, quest, None, None);
-    }
+    .await?;
     Ok(())
 }
 
-fn announce(learner: &mut Locked, quest: &Unlocked, by: Option<QuestId>, cause: Option<crate::ids::EventId>) {
-    let event = Event::ChallengeUnlocked {
-        quest_id: quest.quest_id,
-        title: quest.title.clone(),
-        quest_type: quest.quest_type,
-        unlocked_by_quest_id: by,
-    };
-    learner.record_as(unlock_id(learner.id, quest.quest_id), event, cause);
+/// Why it opened, for ever.
+fn evidence(verdict: &Verdict) -> Value {
+    let completed: Vec<QuestId> = verdict.eligibility.conditions.iter().map(|condition| condition.quest_id).collect();
+    let through = verdict.eligibility.learning_paths.iter().find(|path| Some(path.learning_path_id) == verdict.through);
+    json!({
+        "questsCompleted": completed,
+        "learningPathId": verdict.through,
+        "criteria": through.and_then(|path| path.criteria.as_ref()),
+        "exception": verdict.eligibility.exception,
+    })
 }

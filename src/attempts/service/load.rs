@@ -22,6 +22,10 @@ pub struct QuestFacts {
     pub skill_tags: Vec<String>,
     pub skill_rewards: Vec<SkillReward>,
     pub learning_path_ids: Vec<Uuid>,
+    /// The learner is enrolled in a path with this quest.
+    pub is_followed: bool,
+    /// Criteria somewhere count the points that this quest and its steps pay.
+    pub is_counted: bool,
 }
 
 /// What one step needs to be checked.
@@ -42,6 +46,8 @@ pub struct Loaded {
     /// The quest's units have been edited since the attempt was computed.
     pub is_stale: bool,
     pub units_version: i32,
+    /// Its status was moved by the learner.
+    pub has_moved: bool,
 }
 
 impl Loaded {
@@ -77,6 +83,14 @@ pub async fn load(
                   ARRAY(SELECT path.id FROM learning_path_quests AS link
                         JOIN learning_paths AS path ON path.id = link.learning_path_id AND path.is_published
                         WHERE link.quest_id = quest.id ORDER BY path.id) AS "learning_path_ids!",
+                  EXISTS (SELECT FROM learning_path_quests AS link
+                          JOIN user_learning_path_progress AS mine ON mine.learning_path_id = link.learning_path_id
+                              AND mine.auth_user_id = $2 AND mine.left_at IS NULL
+                          WHERE link.quest_id = quest.id) AS "is_followed!",
+                  EXISTS (SELECT FROM learning_path_quests AS other
+                          WHERE other.unlock_refs && (ARRAY['00000000-0000-0000-0000-000000000000'::uuid]
+                                    || ARRAY(SELECT learning_path_id FROM learning_path_quests WHERE quest_id = quest.id))
+                            AND jsonb_path_exists(other.unlock_criteria, '$.when.** ? (@.op == "xpEarned")')) AS "is_counted!",
                   (SELECT count(*) FROM quest_assessments WHERE quest_id = quest.id AND retired_at IS NULL) AS "assessments!",
                   (SELECT count(DISTINCT submission.assessment_id) FROM quest_submissions AS submission
                    JOIN quest_assessments AS assessment ON assessment.id = submission.assessment_id AND assessment.retired_at IS NULL
@@ -156,12 +170,15 @@ pub async fn load(
                 skill_tags: row.skill_tags,
                 skill_rewards: row.skill_rewards.0,
                 learning_path_ids: row.learning_path_ids,
+                is_followed: row.is_followed,
+                is_counted: row.is_counted,
             },
             assessments: Assessments { all: row.assessments, passed: row.passed },
             target: Target::default(),
             is_stale: row.units_version != row.quest_units_version
                 && matches!(row.status, AttemptStatus::InProgress | AttemptStatus::Paused),
             units_version: row.quest_units_version,
+            has_moved: false,
         });
     }
     Ok(loaded.map(|loaded| Loaded { steps, target: found, ..loaded }))

@@ -81,6 +81,7 @@ pub(super) async fn move_loaded(
         Move::Abandon => Event::QuestAbandoned(moved),
     };
     learner.record(event, None);
+    loaded.has_moved = true;
     settle(connection, learner, origin, loaded, None).await?;
     Ok(())
 }

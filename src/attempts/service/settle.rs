@@ -7,12 +7,12 @@ use uuid::Uuid;
 use super::load::Loaded;
 use crate::attempts::model::{AttemptStatus, StepStatus, progress};
 use crate::ids::EventId;
-use crate::learners::Locked;
 use crate::origin::Origin;
 use crate::outbox::enqueue;
 use crate::outbox::events::{Event, QuestCompleted};
 use crate::rewards::{Earned, Grant, effective_skill_rewards, grant_of_step, grants_of_quest};
-use crate::unlocks::{Unlocked, open_after};
+use crate::unlocks::{Because, Trigger, Unlocked, judge_after, record};
+use crate::{enrollments, learners::Locked};
 
 /// What a settled transaction has given.
 #[derive(Debug, Default)]
@@ -102,13 +102,37 @@ pub async fn settle(
     }
 
     save(connection, learner, loaded, changed, &grants, trigger).await?;
-    let unlocked = match completion {
-        Some(cause) => open_after(connection, learner, quest_id, trigger, cause).await?,
-        None => Vec::new(),
-    };
+    let unlocked = open_quests(connection, learner, loaded, completion, cause, trigger, !grants.is_empty()).await?;
     enqueue(connection, learner, origin).await?;
     loaded.is_stale = false;
     Ok(Settled { earned: grants.iter().map(Grant::earned).collect(), unlocked })
+}
+
+/// What the completion, the points or the move opens, and the paths that they move.
+async fn open_quests(
+    connection: &mut PgConnection,
+    learner: &mut Locked,
+    loaded: &mut Loaded,
+    completion: Option<EventId>,
+    step: Option<EventId>,
+    trigger: Option<Uuid>,
+    has_paid: bool,
+) -> Result<Vec<Unlocked>, sqlx::Error> {
+    let quest = loaded.attempt.quest_id;
+    let moves_paths = loaded.quest.is_followed && (completion.is_some() || std::mem::take(&mut loaded.has_moved));
+    let judged = if completion.is_some() {
+        judge_after(connection, learner, Trigger::Completed(quest)).await?
+    } else if moves_paths || (has_paid && loaded.quest.is_counted) {
+        judge_after(connection, learner, Trigger::Moved(quest)).await?
+    } else {
+        return Ok(Vec::new());
+    };
+    let because = Because { quest: completion.map(|_| quest), unit: trigger, cause: completion.or(step) };
+    let unlocked = record(connection, learner, &judged, because).await?;
+    if moves_paths {
+        enrollments::update_with(connection, learner, quest, &judged, completion).await?;
+    }
+    Ok(unlocked)
 }
 
 /// Computes an attempt anew that an edit of the quest's units has passed by.
@@ -166,6 +190,12 @@ async fn save(
              SELECT id, $2, $1, objective, objective_id, kind, tag, skill, points, $17, $18
              FROM unnest($19::uuid[], $20::text[], $21::uuid[], $22::text[], $23::text[], $24::uuid[], $25::int[])
                  AS reward (id, objective, objective_id, kind, tag, skill, points)
+         ), counted AS (
+             UPDATE user_learning_path_progress AS path SET total_experience_earned = path.total_experience_earned + $28
+             FROM learning_path_quests AS link
+             WHERE $28 > 0 AND path.auth_user_id = $2 AND path.left_at IS NULL
+               AND link.learning_path_id = path.learning_path_id
+               AND link.quest_id = (SELECT quest_id FROM user_quest_attempts WHERE id = $1)
          )
          UPDATE user_quest_attempts SET status = $3, completed_at = $4, total_experience_earned = $5,
                 completion_percentage = $6, current_step_id = $7, units_version = $8, abandoned_at = $26, notes = $27
@@ -197,6 +227,7 @@ async fn save(
         &points,
         attempt.abandoned_at,
         attempt.notes,
+        experience(grants),
     )
     .execute(connection)
     .await?;

@@ -7,13 +7,14 @@ use super::load::load;
 use super::moves::move_loaded;
 use super::settle::refresh;
 use crate::attempts::model::{AttemptStatus, AttemptWithSteps, Move, Refusal};
+use crate::criteria::LockedView;
+use crate::enrollments;
 use crate::ids::{AttemptId, LearnerId, QuestId};
 use crate::learners;
 use crate::origin::Origin;
 use crate::outbox::enqueue;
 use crate::outbox::events::{AttemptMoved, Event};
-use crate::quests::model::QuestType;
-use crate::unlocks::{Availability, Unlocked, gate, record_opening};
+use crate::unlocks::{Because, Trigger, gate, judge_after, record};
 
 /// Starts a quest, or gives back the attempt that is there: an abandoned one is taken up again.
 /// The flag says whether the attempt is new.
@@ -42,41 +43,46 @@ pub async fn start_attempt(
         }
         return Ok((loaded.view(), false));
     }
-    // The share lock holds off edits of the quest until this attempt is there to be counted.
-    let quest = sqlx::query!(
-        r#"SELECT title, quest_type AS "quest_type: QuestType", is_active, units_version,
-                  (SELECT id FROM quest_steps WHERE quest_id = $1 AND retired_at IS NULL AND NOT is_optional
-                   ORDER BY step_number LIMIT 1) AS first_step
-           FROM quests WHERE id = $1 FOR SHARE"#,
-        quest_id.0
-    )
-    .fetch_optional(&mut *connection)
-    .await?
-    // A draft is as good as not there.
-    .filter(|quest| quest.is_active)
-    .ok_or(Refusal::NotFound("quest"))?;
-    let gate = gate(connection, learner.id, quest_id, quest.is_active).await?;
-    if gate.availability != Availability::Available {
-        return Err(Refusal::Locked(gate.conditions));
+    // The share lock holds off edits of the quest until this attempt is there to be counted. A statement
+    // of its own: what follows must read what was committed while this one waited.
+    sqlx::query_scalar!("SELECT 1 AS one FROM quests WHERE id = $1 FOR SHARE", quest_id.0)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let (gated, verdict) = gate(connection, learner.now, learner.id, quest_id)
+        .await?
+        // A draft is as good as not there, and so is what shows nothing of itself while it is locked.
+        .filter(|(gated, verdict)| {
+            gated.is_active && (verdict.is_available() || verdict.locked_view != LockedView::Hidden)
+        })
+        .ok_or(Refusal::NotFound("quest"))?;
+    if !verdict.is_available() {
+        return Err(Refusal::Locked(Box::new(verdict.eligibility)));
     }
-    if !gate.conditions.is_empty() && !gate.opened_before {
-        let opened = Unlocked { quest_id, title: quest.title.clone(), quest_type: quest.quest_type };
-        record_opening(connection, &mut learner, &opened, &gate.conditions).await?;
-    }
+    let is_in_path = !gated.entries.is_empty();
+    let title = gated.title.clone();
+    record(connection, &mut learner, &[(gated, verdict)], Because::default()).await?;
     let id = AttemptId::generate();
     sqlx::query!(
         "INSERT INTO user_quest_attempts (id, auth_user_id, quest_id, status, started_at, current_step_id, units_version)
-         VALUES ($1, $2, $3, 'InProgress', $4, $5, $6)",
+         SELECT $1, $2, $3, 'InProgress', $4,
+                (SELECT id FROM quest_steps WHERE quest_id = $3 AND retired_at IS NULL AND NOT is_optional
+                 ORDER BY step_number LIMIT 1), units_version
+         FROM quests WHERE id = $3",
         id.0,
         learner.id.0,
         quest_id.0,
         learner.now,
-        quest.first_step,
-        quest.units_version,
     )
     .execute(&mut *connection)
     .await?;
-    learner.record(Event::QuestStarted(AttemptMoved { quest_id, attempt_id: id, title: quest.title }), None);
+    let started = learner.record(Event::QuestStarted(AttemptMoved { quest_id, attempt_id: id, title }), None);
+    if is_in_path {
+        // A path that begins may start delays, and is no longer NotStarted for who is enrolled.
+        let judged = judge_after(connection, &learner, Trigger::Moved(quest_id)).await?;
+        let because = Because { cause: Some(started), ..Because::default() };
+        record(connection, &mut learner, &judged, because).await?;
+        enrollments::update_with(connection, &mut learner, quest_id, &judged, Some(started)).await?;
+    }
     enqueue(connection, &mut learner, origin).await?;
     let loaded = load(connection, learner.id, id, None).await?.ok_or(Refusal::NotFound("attempt"))?;
     Ok((loaded.view(), true))

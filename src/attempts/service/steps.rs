@@ -14,7 +14,6 @@ use crate::criteria::{Claim, Observed, ValidationCriteria};
 use crate::ids::{AttemptId, LearnerId, QuestId, StepId};
 use crate::learners::{self, Locked};
 use crate::origin::Origin;
-use crate::quests::model::QuestType;
 use crate::rewards::{Earned, Kind};
 use crate::unlocks::Unlocked;
 
@@ -196,9 +195,9 @@ async fn replay(
     .collect();
     let unlocked = sqlx::query_as!(
         Unlocked,
-        r#"SELECT quest.id AS "quest_id: QuestId", quest.title, quest.quest_type AS "quest_type: QuestType"
+        r#"SELECT quest.id AS "quest_id: QuestId", quest.title
            FROM quest_unlocks AS unlock JOIN quests AS quest ON quest.id = unlock.quest_id
-           WHERE unlock.auth_user_id = $1 AND unlock.trigger_id = $2 ORDER BY quest.title, quest.id"#,
+           WHERE unlock.auth_user_id = $1 AND unlock.trigger_id = $2 AND unlock.announced_at IS NOT NULL ORDER BY quest.title, quest.id"#,
         at.learner.0,
         at.step.0,
     )

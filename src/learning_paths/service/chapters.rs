@@ -8,7 +8,7 @@ use super::changed;
 use crate::audit;
 use crate::config::ContentLimits;
 use crate::ids::{ChapterId, LearningPathId};
-use crate::learning_paths::model::{Chapter, ChapterInput, LearningPath, PathProgressStatus, Refusal};
+use crate::learning_paths::model::{Chapter, ChapterInput, LearningPath, PathStatus, Refusal};
 use crate::origin::Origin;
 use crate::quests::service::same_members;
 
@@ -18,7 +18,7 @@ macro_rules! select_chapters {
         sqlx::query_as!(
             Chapter,
             r#"SELECT chapter.id AS "id: ChapterId", key, learning_path_id AS "learning_path_id: LearningPathId", title,
-                      sequence, status AS "status: PathProgressStatus", start_date, end_date,
+                      sequence, status AS "status: PathStatus", start_date, end_date,
                       (SELECT count(*) FROM learning_path_quests WHERE chapter_id = chapter.id) AS "quest_count!",
                       created_at, updated_at
                FROM quest_chapters AS chapter "# + $where,
@@ -92,7 +92,7 @@ pub async fn create_chapter(
         path.id.0,
         input.title,
         sequence,
-        input.status as PathProgressStatus,
+        input.status as PathStatus,
         input.start_date,
         input.end_date,
     )
@@ -124,7 +124,7 @@ pub async fn update_chapter(
         current.id.0,
         input.key.clone().unwrap_or_else(|| current.id.to_string()),
         input.title,
-        input.status as PathProgressStatus,
+        input.status as PathStatus,
         input.start_date,
         input.end_date,
     )

@@ -10,7 +10,7 @@ pub use checks::{check_quest, check_resource, check_rewards, check_step};
 
 use sqlx::PgConnection;
 
-use super::model::{Quest, Refusal, Sight};
+use super::model::{QuestWithMy, Refusal, Sight};
 use super::service;
 use crate::http::{Caller, Code, FieldError, Problem};
 use crate::ids::QuestId;
@@ -35,18 +35,19 @@ impl From<Refusal> for Problem {
 }
 
 /// A quest as the caller may see it, with the caller's own view: two statements.
-async fn readable(connection: &mut PgConnection, caller: Caller, id: QuestId) -> Result<(Quest, My), Problem> {
+async fn readable(connection: &mut PgConnection, caller: Caller, id: QuestId) -> Result<QuestWithMy, Problem> {
     let my = visible(connection, caller, id).await?;
     let quest = service::get_quest(connection, id).await?.ok_or_else(|| Problem::not_found("quest"))?;
-    Ok((quest, my))
+    Ok(QuestWithMy { quest, my }.seen_by(caller.roles.author))
 }
 
-/// The caller's own view of a quest, in one statement. A draft is not there for learners without an attempt.
+/// The caller's own view of a quest, in one statement. A draft is not there for learners without an
+/// attempt, nor is what shows nothing of itself while it is locked.
 async fn visible(connection: &mut PgConnection, caller: Caller, id: QuestId) -> Result<My, Problem> {
-    my(connection, caller.learner(), &[id.0])
+    my(connection, caller.now, caller.learner(), &[id.0])
         .await?
         .remove(&id)
-        .filter(|my| caller.roles.author || my.availability != Availability::Inactive || my.attempt_id.is_some())
+        .filter(|my| caller.roles.author || my.is_visible())
         .ok_or_else(|| Problem::not_found("quest"))
 }
 

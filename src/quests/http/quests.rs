@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{check_quest, readable};
+use super::{check_quest, readable, visible};
 use crate::config::ContentLimits;
 use crate::db::Db;
 use crate::http::command::{MergePatch, NoBody};
@@ -114,13 +114,16 @@ pub async fn list_quests(
     let mut connection = db.pool.acquire().await?;
     let quests = service::list_quests(&mut connection, &filter, sort, cursor, limit + 1).await?;
     let ids: Vec<uuid::Uuid> = quests.iter().map(|(quest, _)| quest.id.0).collect();
-    let mut views = my(&mut connection, caller.learner(), &ids).await?;
+    let mut views = my(&mut connection, caller.now, caller.learner(), &ids).await?;
     let page = Page::cut(quests, limit, |(_, cursor)| cursor.clone());
     let next_cursor = page.next_cursor;
     let items = page
         .items
         .into_iter()
         .filter_map(|(quest, _)| Some(QuestWithMy { my: views.remove(&quest.id)?, quest }))
+        // Shorter pages are fine: the cursor goes on from the last row, shown or not.
+        .filter(|quest| caller.roles.author || quest.my.is_visible())
+        .map(|quest| quest.seen_by(caller.roles.author))
         .collect();
     Ok(etag::respond(&headers, &Page { items, next_cursor }))
 }
@@ -135,8 +138,8 @@ pub async fn get_quest(
     Path(id): Path<QuestId>,
 ) -> Result<Response, Problem> {
     let mut connection = db.pool.acquire().await?;
-    let (quest, my) = readable(&mut connection, caller, id).await?;
-    Ok(etag::respond(&headers, &QuestWithMy { quest, my }))
+    let quest = readable(&mut connection, caller, id).await?;
+    Ok(etag::respond(&headers, &quest))
 }
 
 /// Explain what a quest needs of the caller
@@ -149,10 +152,10 @@ pub async fn get_eligibility(
     Path(id): Path<QuestId>,
 ) -> Result<Response, Problem> {
     let mut connection = db.pool.acquire().await?;
-    let (quest, _) = readable(&mut connection, caller, id).await?;
-    let gate = gate(&mut connection, caller.learner(), id, quest.is_active).await?;
-    let eligibility = Eligibility { quest_id: id, availability: gate.availability, conditions: gate.conditions };
-    Ok(etag::respond(&headers, &eligibility))
+    visible(&mut connection, caller, id).await?;
+    let judged = gate(&mut connection, caller.now, caller.learner(), id).await?;
+    let (_, verdict) = judged.ok_or_else(|| Problem::not_found("quest"))?;
+    Ok(etag::respond(&headers, &verdict.eligibility))
 }
 
 /// Create a quest
@@ -175,8 +178,8 @@ pub async fn create_quest(
         .run(move |connection| {
             Box::pin(async move {
                 let quest = service::create_quest(connection, &origin, QuestId::generate(), &body).await?;
-                let (quest, my) = readable(connection, caller, quest.id).await?;
-                Ok(Answer::created(&format!("/v1/quests/{}", quest.id), &QuestWithMy { quest, my }))
+                let quest = readable(connection, caller, quest.id).await?;
+                Ok(Answer::created(&format!("/v1/quests/{}", quest.quest.id), &quest))
             })
         })
         .await
@@ -200,14 +203,14 @@ pub async fn update_quest(
             Box::pin(async move {
                 let current = service::lock_quest(connection, id).await?;
                 if if_match.is_present() {
-                    let (quest, my) = readable(connection, caller, id).await?;
-                    if_match.check(&QuestWithMy { quest, my })?;
+                    let quest = readable(connection, caller, id).await?;
+                    if_match.check(&quest)?;
                 }
                 let input: QuestInput = body.apply(&current.input())?;
                 check_quest(&input, &limits)?;
                 service::update_quest(connection, &origin, &current, &input).await?;
-                let (quest, my) = readable(connection, caller, id).await?;
-                Ok(Answer::resource(&QuestWithMy { quest, my }))
+                let quest = readable(connection, caller, id).await?;
+                Ok(Answer::resource(&quest))
             })
         })
         .await
@@ -224,8 +227,8 @@ pub async fn delete_quest(Path(id): Path<QuestId>, command: Command<NoBody>) -> 
             Box::pin(async move {
                 let quest: Quest = service::lock_quest(connection, id).await?;
                 if if_match.is_present() {
-                    let (quest, my) = readable(connection, caller, id).await?;
-                    if_match.check(&QuestWithMy { quest, my })?;
+                    let quest = readable(connection, caller, id).await?;
+                    if_match.check(&quest)?;
                 }
                 service::delete_quest(connection, &origin, &quest).await?;
                 Ok(Answer::no_content())
@@ -263,8 +266,8 @@ pub async fn clone_quest(
                     body.title.unwrap_or_else(|| format!("Copy of {}", source.title).chars().take(255).collect());
                 check_quest(&QuestInput { title: title.clone(), ..source.input() }, &limits)?;
                 let copy = service::clone_quest(connection, &origin, &source, &title).await?;
-                let (quest, my) = readable(connection, caller, copy.id).await?;
-                Ok(Answer::created(&format!("/v1/quests/{}", quest.id), &QuestWithMy { quest, my }))
+                let quest = readable(connection, caller, copy.id).await?;
+                Ok(Answer::created(&format!("/v1/quests/{}", quest.quest.id), &quest))
             })
         })
         .await
