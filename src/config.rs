@@ -170,6 +170,12 @@ pub struct ContentLimits {
     /// Prerequisites of one quest
     #[arg(long, env = "MAX_PREREQUISITES", default_value_t = 50, value_name = "N")]
     pub max_prerequisites: usize,
+    /// Quests of one learning path
+    #[arg(long, env = "MAX_PATH_QUESTS", default_value_t = 1_000, value_name = "N")]
+    pub max_path_quests: usize,
+    /// Chapters of one learning path
+    #[arg(long, env = "MAX_CHAPTERS", default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=1000))]
+    pub max_chapters: i64,
     /// Fastest playback that is believed of a video, as a factor
     #[arg(long, env = "VIDEO_MAX_PLAYBACK_RATE", default_value = "2.0", value_name = "FACTOR")]
     pub video_max_playback_rate: rust_decimal::Decimal,

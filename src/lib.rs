@@ -3,7 +3,8 @@
 //! The map, from the ground up; each module uses what stands above it in this list (docs/architecture.md
 //! names the few places where neighbours know each other):
 //! `config` `ids` `clock` `origin` `db` `audit` `criteria` `user_service`, then `http`, then `outbox` and `learners`,
-//! then `rewards` and `unlocks`, then `quests`, then `enrollments`, then `attempts`, then `openapi`, `routes` and `app`.
+//! then `rewards` and `unlocks`, then `quests`, then `learning_paths` and `enrollments`, then `attempts`,
+//! then `openapi`, `routes` and `app`.
 
 pub mod app;
 pub mod attempts;
@@ -17,6 +18,7 @@ pub mod enrollments;
 pub mod http;
 pub mod ids;
 pub mod learners;
+pub mod learning_paths;
 pub mod openapi;
 pub mod origin;
 pub mod outbox;

@@ -55,6 +55,7 @@ fn describe_headers(method: &str, operation: &mut Value) {
     }
     let creates = matches!(operation["operationId"].as_str(), Some(name) if name.starts_with("create_"))
         || operation["operationId"] == "clone_quest"
+        || operation["operationId"] == "clone_learning_path"
         || operation["operationId"] == "start_attempt";
     if method != "get" && !creates {
         headers.push(header("If-Match", "ETag of the resource that is changed; answered 412 if it has changed"));
@@ -85,7 +86,9 @@ fn give_examples(path: &str, operation: &mut Value, examples: &Map<String, Value
         let of = |operation: &str, field: &str| examples.get(operation).map(|example| example[field].clone());
         let example = match parameter["name"].as_str() {
             Some("id") if path.starts_with("/v1/attempts/") => of("get_attempt", "id"),
+            Some("id") if path.starts_with("/v1/learning-paths/") => of("get_learning_path", "id"),
             Some("id") => of("get_quest", "id"),
+            Some("chapterId") => of("get_chapter", "id"),
             Some("stepId") => of("get_step", "id"),
             Some("resourceId") => of("get_resource", "id"),
             _ => None,

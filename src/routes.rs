@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::attempts::http as attempts;
 use crate::enrollments::http as enrollments;
 use crate::http::health;
+use crate::learning_paths::http::{chapters, paths, quests as path_quests};
 use crate::openapi;
 use crate::quests::http::{quests, resources, sets, steps};
 
@@ -25,6 +26,8 @@ use crate::quests::http::{quests, resources, sets, steps};
         (name = "quests", description = "The catalogue (seed: `quests`, `quest_prerequisites`)"),
         (name = "steps", description = "What a quest consists of (seed: `quest_steps`)"),
         (name = "resources", description = "What helps with a quest (seed: `quest_resources`)"),
+        (name = "learning-paths", description = "Quests in an order (seed: `learning_paths`, `learning_path_quests`)"),
+        (name = "chapters", description = "Groups of a path's quests, with a schedule (seed: `quest_chapters`)"),
         (name = "attempts", description = "A learner's way through a quest (seed: `user_quest_attempts`, `user_quest_step_progress`)"),
         (name = "enrollments", description = "Learners in learning paths (seed: `user_learning_path_progress`)"),
         (name = "operations", description = "For operators; no token"),
@@ -50,6 +53,15 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(resources::list_resources, resources::create_resource))
         .routes(routes!(resources::order_resources))
         .routes(routes!(resources::get_resource, resources::update_resource, resources::delete_resource))
+        .routes(routes!(paths::list_learning_paths, paths::create_learning_path))
+        .routes(routes!(paths::get_learning_path, paths::update_learning_path, paths::delete_learning_path))
+        .routes(routes!(paths::publish_learning_path))
+        .routes(routes!(paths::unpublish_learning_path))
+        .routes(routes!(paths::clone_learning_path))
+        .routes(routes!(path_quests::list_path_quests, path_quests::set_path_quests))
+        .routes(routes!(chapters::list_chapters, chapters::create_chapter))
+        .routes(routes!(chapters::order_chapters))
+        .routes(routes!(chapters::get_chapter, chapters::update_chapter, chapters::delete_chapter))
         .routes(routes!(attempts::start_attempt))
         .routes(routes!(attempts::list_attempts))
         .routes(routes!(attempts::get_attempt, attempts::update_attempt))

@@ -60,7 +60,38 @@ pub async fn verify(connection: &mut PgConnection) -> Result<Report, sqlx::Error
     .fetch_all(&mut *connection)
     .await?;
     report.drifts.extend(silent.into_iter().chain(unfounded).chain(gaps));
+    paths(connection, &mut report).await?;
     Ok(report)
+}
+
+/// Learning paths whose points are not what their quests and steps pay, or whose numbering has gaps.
+async fn paths(connection: &mut PgConnection, report: &mut Report) -> Result<(), sqlx::Error> {
+    let totals = sqlx::query_scalar!(
+        r#"SELECT 'learning path ' || path.id || ': counts ' || path.total_experience_points
+                  || ' experience points, its quests and their steps pay ' || now.total AS "drift!"
+           FROM learning_paths AS path
+           JOIN (SELECT path.id, least(coalesce(sum(quest.experience_points_reward
+                        + coalesce((SELECT sum(experience_points) FROM quest_steps
+                                    WHERE quest_id = quest.id AND retired_at IS NULL), 0)), 0), 2147483647) AS total
+                 FROM learning_paths AS path
+                 LEFT JOIN learning_path_quests AS place ON place.learning_path_id = path.id
+                 LEFT JOIN quests AS quest ON quest.id = place.quest_id
+                 GROUP BY path.id) AS now ON now.id = path.id
+           WHERE path.total_experience_points <> now.total"#
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let gaps = sqlx::query_scalar!(
+        r#"SELECT 'learning path ' || learning_path_id || ': ' || count(*) || ' ' || kind || ', numbered '
+                  || min(number) || ' to ' || max(number) AS "drift!"
+           FROM (SELECT learning_path_id, 'quests' AS kind, sequence_order AS number FROM learning_path_quests
+                 UNION ALL SELECT learning_path_id, 'chapters', sequence FROM quest_chapters) AS numbered
+           GROUP BY learning_path_id, kind HAVING min(number) <> 1 OR max(number) <> count(*)"#
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    report.drifts.extend(totals.into_iter().chain(gaps));
+    Ok(())
 }
 
 /// Attempts whose percentage, current step or experience is not what their rows give.

@@ -7,17 +7,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::ids::{LearningPathId, QuestId};
+pub use crate::learning_paths::model::PathStatus;
 use crate::unlocks::model::Exception;
-
-/// seed: `path_progress_status`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, ToSchema)]
-#[sqlx(type_name = "path_progress_status")]
-pub enum PathStatus {
-    NotStarted,
-    InProgress,
-    Completed,
-    Paused,
-}
 
 /// A learner's place in a path.
 #[derive(Debug, Clone, Serialize, ToSchema)]

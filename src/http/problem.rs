@@ -71,6 +71,7 @@ codes! {
     RequestTimeout "request_timeout" REQUEST_TIMEOUT "The request did not arrive in time";
     Conflict "conflict" CONFLICT "The request does not fit the current state";
     InUse "in_use" CONFLICT "Learners have history on it";
+    KeyTaken "key_taken" CONFLICT "Another one has this key";
     PrerequisiteCycle "prerequisite_cycle" CONFLICT "The prerequisites would form a cycle";
     NotActivatable "not_activatable" CONFLICT "The quest is not ready to be active";
     LastUnit "last_unit" CONFLICT "An active quest needs a mandatory step or assessment";
@@ -88,6 +89,7 @@ codes! {
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body must be JSON";
     ValidationFailed "validation_failed" UNPROCESSABLE_ENTITY "The request breaks a rule";
     CriteriaNotMet "criteria_not_met" UNPROCESSABLE_ENTITY "The step's criteria are not met";
+    LintFailed "lint_failed" UNPROCESSABLE_ENTITY "The path has findings that refuse publishing";
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "The Idempotency-Key was used for another request";
     HeadersTooLarge "headers_too_large" REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large";
     Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong on our side";

@@ -28,6 +28,15 @@ impl Checks {
         self.no_nul(pointer, text);
     }
 
+    /// A stable name of curriculum files: `^[a-z0-9][a-z0-9_-]{0,63}$`.
+    pub fn key(&mut self, pointer: &str, key: &str) {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let fit = key.bytes().next().is_some_and(plain)
+            && key.bytes().all(|byte| plain(byte) || byte == b'_' || byte == b'-')
+            && key.len() <= 64;
+        self.require(fit, pointer, "must match ^[a-z0-9][a-z0-9_-]{0,63}$");
+    }
+
     /// A number in a range.
     pub fn range(&mut self, pointer: &str, value: i32, min: i32, max: i32) {
         self.require((min..=max).contains(&value), pointer, format!("must be {min} to {max}, it is {value}"));

@@ -21,6 +21,8 @@ macro_rules! sql_enum {
     };
 }
 
+pub(crate) use sql_enum;
+
 sql_enum!(
     /// seed: `quest_type`
     QuestType "quest_type" { Tutorial, Practice, Challenge, Project, Assessment, Exploration }

@@ -74,6 +74,8 @@ pub(super) enum Never {
     Retired(String),
     /// It asks for a score of a quest without assessments.
     Ungraded(String),
+    /// It asks for a score below zero, in an assessment of this quest.
+    BelowZero(String),
     /// It names a chapter without active mandatory quests.
     NothingMandatory(String),
 }
@@ -191,12 +193,13 @@ impl<'b> Plan<'b> {
         };
         let quest = &self.blueprint.quests[*place];
         if below_percent.is_some_and(|below| below <= Decimal::ZERO) {
-            // No score is below zero; the grammar lets it through.
-            return Ask::Never(Never::Ungraded(quest.title.clone()));
+            // The grammar lets it through.
+            return Ask::Never(Never::BelowZero(quest.title.clone()));
         }
-        match quest.is_active {
-            true => Ask::Grade { quest: *place, first_try, low: below_percent.is_some() },
-            false => Ask::Never(Never::Draft(quest.title.clone())),
+        if quest.is_active {
+            Ask::Grade { quest: *place, first_try, low: below_percent.is_some() }
+        } else {
+            Ask::Never(Never::Draft(quest.title.clone()))
         }
     }
 

@@ -6,6 +6,8 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::paths;
+use super::steps::same_members;
 use crate::audit;
 use crate::ids::QuestId;
 use crate::origin::Origin;
@@ -64,6 +66,12 @@ pub async fn set_prerequisites(
     if let Some(cycle) = find_cycle(connection, quest.id, needed).await? {
         return Err(Refusal::Cycle(cycle));
     }
+    let before = sqlx::query_scalar!(
+        "SELECT prerequisite_quest_id FROM quest_prerequisites WHERE quest_id = $1 ORDER BY prerequisite_quest_id",
+        quest.id.0
+    )
+    .fetch_all(&mut *connection)
+    .await?;
     sqlx::query!(
         "DELETE FROM quest_prerequisites WHERE quest_id = $1 AND prerequisite_quest_id <> ALL($2)",
         quest.id.0,
@@ -79,7 +87,11 @@ pub async fn set_prerequisites(
     )
     .execute(&mut *connection)
     .await?;
-    audit::note(connection, origin, "set prerequisites", "quest", quest.id.0, json!({ "after": needed })).await?;
+    let details = json!({ "before": before, "after": needed });
+    audit::note(connection, origin, "set prerequisites", "quest", quest.id.0, details).await?;
+    if !same_members(&before, needed) {
+        paths::reevaluate(connection, origin, quest.id).await?;
+    }
     Ok(())
 }
 

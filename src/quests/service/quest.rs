@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::units;
+use super::{paths, units};
 use crate::audit;
 use crate::ids::QuestId;
 use crate::origin::Origin;
@@ -113,8 +113,14 @@ pub async fn update_quest(
     )
     .execute(&mut *connection)
     .await?;
+    if input.experience_points_reward != current.experience_points_reward {
+        paths::refresh_paths_of(connection, current.id).await?;
+    }
     let details = json!({ "before": current.input(), "after": input });
     audit::note(connection, origin, "update", "quest", current.id.0, details).await?;
+    if input.is_active != current.is_active {
+        paths::reevaluate(connection, origin, current.id).await?;
+    }
     get_quest(connection, current.id).await?.ok_or(Refusal::NotFound("quest"))
 }
 
@@ -138,8 +144,12 @@ pub async fn delete_quest(connection: &mut PgConnection, origin: &Origin, quest:
     if used {
         return Err(Refusal::InUse("learners have history on this quest; deactivate it instead"));
     }
+    let paths = paths::lock_paths_of(connection, quest.id).await?;
+    let published = paths::published(connection, &paths).await?;
     sqlx::query!("DELETE FROM quests WHERE id = $1", quest.id.0).execute(&mut *connection).await?;
+    paths::close_up(connection, &paths).await?;
     audit::note(connection, origin, "delete", "quest", quest.id.0, json!({ "before": quest.input() })).await?;
+    paths::reevaluate_paths(connection, origin, &published).await?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::units;
+use super::{paths, units};
 use crate::audit;
 use crate::config::ContentLimits;
 use crate::ids::{QuestId, StepId};
@@ -104,6 +104,9 @@ pub async fn create_step(
     .execute(&mut *connection)
     .await?;
     units::changed(connection, quest).await?;
+    if input.experience_points != 0 {
+        paths::refresh_paths_of(connection, quest.id).await?;
+    }
     audit::note(connection, origin, "create", "step", id.0, json!({ "questId": quest.id, "after": input })).await?;
     get_step(connection, quest.id, id).await
 }
@@ -157,6 +160,9 @@ pub async fn update_step(
     if touches_units {
         units::changed(connection, quest).await?;
     }
+    if input.experience_points != current.experience_points {
+        paths::refresh_paths_of(connection, quest.id).await?;
+    }
     audit::note(connection, origin, "update", "step", current.id.0, details).await?;
     get_step(connection, quest.id, current.id).await
 }
@@ -206,6 +212,9 @@ pub async fn retire_step(
         .await?;
         close_gap(connection, quest.id).await?;
         units::changed(connection, quest).await?;
+        if step.experience_points != 0 {
+            paths::refresh_paths_of(connection, quest.id).await?;
+        }
         audit::note(connection, origin, "retire", "step", step.id.0, json!({ "questId": quest.id })).await?;
     }
     get_step(connection, quest.id, step.id).await
@@ -232,6 +241,9 @@ pub async fn delete_step(
     sqlx::query!("DELETE FROM quest_steps WHERE id = $1", step.id.0).execute(&mut *connection).await?;
     close_gap(connection, quest.id).await?;
     units::changed(connection, quest).await?;
+    if step.experience_points != 0 && step.retired_at.is_none() {
+        paths::refresh_paths_of(connection, quest.id).await?;
+    }
     let details = json!({ "questId": quest.id, "before": step.input() });
     audit::note(connection, origin, "delete", "step", step.id.0, details).await?;
     Ok(())
@@ -275,7 +287,8 @@ async fn renumber(connection: &mut PgConnection, quest: QuestId, order: &[Uuid])
 }
 
 /// Whether both name the same ids, each once.
-pub(super) fn same_members(have: &[Uuid], want: &[Uuid]) -> bool {
+#[must_use]
+pub fn same_members(have: &[Uuid], want: &[Uuid]) -> bool {
     let sorted = |ids: &[Uuid]| {
         let mut ids = ids.to_vec();
         ids.sort_unstable();

@@ -1,0 +1,102 @@
+//! What an edit of a quest means for the learning paths that contain it: their points, their order, their learners.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::ids::{LearningPathId, QuestId};
+use crate::origin::Origin;
+use crate::unlocks::reevaluate::{Target, request};
+
+/// Computes the points of paths anew, whose rows must be locked by a statement before: one that waits for
+/// them would not see what was committed meanwhile. Sums beyond an INTEGER stop at its end.
+///
+/// # Errors
+/// The database's.
+pub async fn refresh_path_totals(connection: &mut PgConnection, paths: &[Uuid]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE learning_paths AS path SET total_experience_points = now.total
+         FROM (SELECT path.id, least(coalesce(sum(quest.experience_points_reward
+                      + coalesce((SELECT sum(experience_points) FROM quest_steps
+                                  WHERE quest_id = quest.id AND retired_at IS NULL), 0)), 0), 2147483647)::int AS total
+               FROM learning_paths AS path
+               LEFT JOIN learning_path_quests AS place ON place.learning_path_id = path.id
+               LEFT JOIN quests AS quest ON quest.id = place.quest_id
+               WHERE path.id = ANY($1) GROUP BY path.id) AS now
+         WHERE path.id = now.id AND path.total_experience_points <> now.total",
+        paths
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Locks the paths that contain a locked quest, in the order of their ids; gives them.
+pub(super) async fn lock_paths_of(connection: &mut PgConnection, quest: QuestId) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT id FROM learning_paths WHERE id IN (SELECT learning_path_id FROM learning_path_quests WHERE quest_id = $1)
+         ORDER BY id FOR NO KEY UPDATE",
+        quest.0
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// After the points of a locked quest or its steps have changed.
+pub(super) async fn refresh_paths_of(connection: &mut PgConnection, quest: QuestId) -> Result<(), sqlx::Error> {
+    let paths = lock_paths_of(connection, quest).await?;
+    if paths.is_empty() { Ok(()) } else { refresh_path_totals(connection, &paths).await }
+}
+
+/// Closes the gaps that a deleted quest has left in locked paths, and computes their points anew.
+pub(super) async fn close_up(connection: &mut PgConnection, paths: &[Uuid]) -> Result<(), sqlx::Error> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "UPDATE learning_path_quests AS place SET sequence_order = now.number
+         FROM (SELECT id, row_number() OVER (PARTITION BY learning_path_id ORDER BY sequence_order)::int AS number
+               FROM learning_path_quests WHERE learning_path_id = ANY($1)) AS now
+         WHERE place.id = now.id AND place.sequence_order <> now.number",
+        paths
+    )
+    .execute(&mut *connection)
+    .await?;
+    refresh_path_totals(connection, paths).await
+}
+
+/// After a quest was activated or deactivated, or needs other quests: learners are judged anew, on the
+/// quest and on every published path that contains it. To be called last: nothing is locked after it.
+pub(super) async fn reevaluate(
+    connection: &mut PgConnection,
+    origin: &Origin,
+    quest: QuestId,
+) -> Result<(), sqlx::Error> {
+    request(connection, origin, Target::Quest(quest)).await?;
+    let paths = sqlx::query_scalar!(
+        "SELECT path.id FROM learning_path_quests AS place JOIN learning_paths AS path ON path.id = place.learning_path_id
+         WHERE place.quest_id = $1 AND path.is_published ORDER BY path.id",
+        quest.0
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    reevaluate_paths(connection, origin, &paths).await
+}
+
+/// Those of the paths that are published, in the order of their ids.
+pub(super) async fn published(connection: &mut PgConnection, paths: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT id FROM learning_paths WHERE id = ANY($1) AND is_published ORDER BY id", paths)
+        .fetch_all(connection)
+        .await
+}
+
+/// Asks for the learners of these paths, in the order given: that of the ids.
+pub(super) async fn reevaluate_paths(
+    connection: &mut PgConnection,
+    origin: &Origin,
+    paths: &[Uuid],
+) -> Result<(), sqlx::Error> {
+    for path in paths {
+        request(connection, origin, Target::Path(LearningPathId(*path))).await?;
+    }
+    Ok(())
+}
