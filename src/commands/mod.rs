@@ -2,3 +2,4 @@
 
 pub mod seed;
 pub mod verify;
+mod verify_paths;

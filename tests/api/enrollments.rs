@@ -27,7 +27,15 @@ pub async fn path(pool: &PgPool, name: &str, quests: &[(&Value, bool, Value)]) -
         );
         execute(pool, sql).await;
     }
+    count_points(pool).await;
     id
+}
+
+async fn count_points(pool: &PgPool) {
+    let sql = "UPDATE learning_paths AS path SET total_experience_points = (
+                   SELECT coalesce(sum(quest.experience_points_reward + (SELECT sum(experience_points) FROM quest_steps WHERE quest_id = quest.id)), 0)
+                   FROM learning_path_quests AS link JOIN quests AS quest ON quest.id = link.quest_id WHERE link.learning_path_id = path.id)";
+    execute(pool, sql.to_owned()).await;
 }
 
 async fn execute(pool: &PgPool, sql: String) {
@@ -61,6 +69,16 @@ async fn until_announced(pool: &PgPool, learner: &Client, quest: &Value) {
     };
     let announced = tokio::time::timeout(std::time::Duration::from_secs(15), asked).await;
     assert!(announced.is_ok(), "{} is never announced", quest["title"]);
+}
+
+/// Until the background has judged whom edits have touched.
+async fn until_nothing_waits(pool: &PgPool) {
+    let asked = async {
+        while !rows(pool, "SELECT * FROM reevaluations").await.is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(15), asked).await.expect("the work ends");
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -174,12 +192,19 @@ async fn enrolment_counts_what_was_done_before_and_follows_to_the_end(pool: PgPo
     let d = author.quest("D", 1, 0).await;
     let sql = format!(
         "INSERT INTO learning_path_quests (learning_path_id, quest_id, difficulty_level, sequence_order)
-         VALUES ('{id}', '{}', 'Beginner', 9)",
+         VALUES ('{id}', '{}', 'Beginner', 4)",
         text(&d["id"])
     );
     execute(&pool, sql).await;
     let done = learner.get("/v1/me/learning-paths").await.expect(200)["items"][0].clone();
     assert_eq!((&done["status"], &done["newContentSinceCompletion"]), (&json!("Completed"), &json!(true)));
+    count_points(&pool).await;
+    execute(
+        &pool,
+        format!("INSERT INTO reevaluations (target_id, target_kind, requested_at) VALUES ('{id}', 'path', now())"),
+    )
+    .await;
+    until_nothing_waits(&pool).await;
     verify(&pool).await;
 }
 
@@ -386,12 +411,7 @@ async fn who_qualifies_already_is_unlocked_in_the_background_after_an_edit(pool:
     for learner in &learners {
         until_announced(&pool, learner, &b).await;
     }
-    let asked = async {
-        while !rows(&pool, "SELECT * FROM reevaluations").await.is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(15), asked).await.expect("the work ends");
+    until_nothing_waits(&pool).await;
     verify(&pool).await;
 }
 

@@ -215,6 +215,11 @@ impl Index {
         self.quests.get(&blueprint.quests[place].quest_id) == Some(&place)
     }
 
+    /// A prerequisite holds learners up: it is active. Of a quest in the path its own word counts.
+    pub(super) fn gates(&self, blueprint: &Blueprint, needed: &Needed) -> bool {
+        self.quests.get(&needed.quest_id).map_or(needed.is_active, |place| blueprint.quests[*place].is_active)
+    }
+
     pub(super) fn chapter_of(&self, quest: &BlueprintQuest) -> Option<usize> {
         self.chapters.get(&quest.chapter_id?).copied()
     }

@@ -19,9 +19,15 @@ use super::model::LearningPath;
 use crate::origin::Origin;
 use crate::unlocks::reevaluate::{Target, request};
 
-/// After an edit that learners of a published path may qualify by.
+/// After an edit that learners of a published path may qualify by, or that moves those who are enrolled.
 async fn changed(connection: &mut PgConnection, origin: &Origin, path: &LearningPath) -> Result<(), sqlx::Error> {
-    if path.is_published {
+    let is_followed = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM user_learning_path_progress WHERE learning_path_id = $1) AS "is_followed!""#,
+        path.id.0
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if path.is_published || is_followed {
         request(connection, origin, Target::Path(path.id)).await?;
     }
     Ok(())

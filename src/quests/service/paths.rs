@@ -65,7 +65,7 @@ pub(super) async fn close_up(connection: &mut PgConnection, paths: &[Uuid]) -> R
 }
 
 /// After a quest was activated or deactivated, or needs other quests: learners are judged anew, on the
-/// quest and on every published path that contains it. To be called last: nothing is locked after it.
+/// quest and on every path with it that is published or has learners. To be called last: nothing is locked after it.
 pub(super) async fn reevaluate(
     connection: &mut PgConnection,
     origin: &Origin,
@@ -74,7 +74,9 @@ pub(super) async fn reevaluate(
     request(connection, origin, Target::Quest(quest)).await?;
     let paths = sqlx::query_scalar!(
         "SELECT path.id FROM learning_path_quests AS place JOIN learning_paths AS path ON path.id = place.learning_path_id
-         WHERE place.quest_id = $1 AND path.is_published ORDER BY path.id",
+         WHERE place.quest_id = $1 AND (path.is_published
+               OR EXISTS (SELECT FROM user_learning_path_progress WHERE learning_path_id = path.id))
+         ORDER BY path.id",
         quest.0
     )
     .fetch_all(&mut *connection)
@@ -82,11 +84,16 @@ pub(super) async fn reevaluate(
     reevaluate_paths(connection, origin, &paths).await
 }
 
-/// Those of the paths that are published, in the order of their ids.
-pub(super) async fn published(connection: &mut PgConnection, paths: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
-    sqlx::query_scalar!("SELECT id FROM learning_paths WHERE id = ANY($1) AND is_published ORDER BY id", paths)
-        .fetch_all(connection)
-        .await
+/// Those of the paths that are published or have learners, in the order of their ids.
+pub(super) async fn followed(connection: &mut PgConnection, paths: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT id FROM learning_paths AS path WHERE id = ANY($1) AND (is_published
+             OR EXISTS (SELECT FROM user_learning_path_progress WHERE learning_path_id = path.id))
+         ORDER BY id",
+        paths
+    )
+    .fetch_all(connection)
+    .await
 }
 
 /// Asks for the learners of these paths, in the order given: that of the ids.

@@ -145,7 +145,7 @@ pub async fn delete_quest(connection: &mut PgConnection, origin: &Origin, quest:
         return Err(Refusal::InUse("learners have history on this quest; deactivate it instead"));
     }
     let paths = paths::lock_paths_of(connection, quest.id).await?;
-    let published = paths::published(connection, &paths).await?;
+    let published = paths::followed(connection, &paths).await?;
     sqlx::query!("DELETE FROM quests WHERE id = $1", quest.id.0).execute(&mut *connection).await?;
     paths::close_up(connection, &paths).await?;
     audit::note(connection, origin, "delete", "quest", quest.id.0, json!({ "before": quest.input() })).await?;
