@@ -14,7 +14,7 @@ use crate::criteria::{Condition, Try, XpScope};
 pub(super) struct Plan<'b> {
     pub(super) blueprint: &'b Blueprint,
     pub(super) index: Index,
-    pub(super) nodes: Vec<Node<'b>>,
+    pub(super) nodes: Vec<Node>,
     /// For each quest, where its conditions begin and end in `nodes`.
     pub(super) spans: Vec<(usize, usize)>,
     /// For each quest, its active prerequisites in the path.
@@ -29,8 +29,7 @@ pub(super) struct Plan<'b> {
 
 /// A condition.
 #[derive(Debug)]
-pub(super) struct Node<'b> {
-    pub(super) condition: &'b Condition,
+pub(super) struct Node {
     pub(super) quest: usize,
     /// The condition that it is in, and its place there; none for the outermost.
     pub(super) parent: Option<(usize, usize)>,
@@ -122,10 +121,10 @@ impl<'b> Plan<'b> {
     }
 
     /// Adds a condition and those in it. The parser has bounded the depth.
-    fn add(&mut self, condition: &'b Condition, quest: usize, parent: Option<(usize, usize)>) {
+    fn add(&mut self, condition: &Condition, quest: usize, parent: Option<(usize, usize)>) {
         let own = self.nodes.len();
         let ask = self.ask(condition);
-        self.nodes.push(Node { condition, quest, parent, ask });
+        self.nodes.push(Node { quest, parent, ask });
         if let Condition::All(of) | Condition::Any(of) | Condition::AtLeast { of, .. } = condition {
             for (place, inner) in of.iter().enumerate() {
                 self.add(inner, quest, Some((own, place)));

@@ -78,7 +78,10 @@ struct Waiting {
 struct Run<'p> {
     plan: &'p Plan<'p>,
     waiting: Waiting,
-    queue: BinaryHeap<Reverse<(DateTime<Utc>, Event)>>,
+    /// The moment that is looked at, what happens in it, and what happens later.
+    now: DateTime<Utc>,
+    at_once: Vec<Event>,
+    later: BinaryHeap<Reverse<(DateTime<Utc>, Event)>>,
     /// How much each condition, quest and chapter still waits for.
     left: Vec<usize>,
     left_of_quest: Vec<usize>,
@@ -90,13 +93,17 @@ struct Run<'p> {
 /// The least fixpoint, for who begins now.
 pub(super) fn reach(plan: &Plan, mode: Mode, now: DateTime<Utc>) -> Reach {
     let mut run = Run::new(plan, mode, now);
-    while let Some(Reverse((at, event))) = run.queue.pop() {
-        match event {
-            Event::Met(node) => run.meet(node, at),
-            Event::Open(quest) => run.open(quest, at),
+    loop {
+        while let Some(event) = run.at_once.pop() {
+            match event {
+                Event::Met(node) => run.meet(node),
+                Event::Open(quest) => run.open(quest),
+            }
         }
+        let Some(Reverse((at, event))) = run.later.pop() else { return run.reach };
+        run.now = at;
+        run.at_once.push(event);
     }
-    run.reach
 }
 
 impl<'p> Run<'p> {
@@ -111,7 +118,9 @@ impl<'p> Run<'p> {
                 chapters: vec![Vec::new(); plan.members.len()],
                 ..Waiting::default()
             },
-            queue: BinaryHeap::new(),
+            now,
+            at_once: Vec::new(),
+            later: BinaryHeap::new(),
             left: vec![0; plan.nodes.len()],
             left_of_quest: vec![0; quests],
             left_of_chapter: plan.members.iter().map(Vec::len).collect(),
@@ -127,22 +136,22 @@ impl<'p> Run<'p> {
         };
         for (node, ask) in plan.nodes.iter().map(|node| &node.ask).enumerate() {
             if mode.grants(ask) {
-                run.wait(node, ask, now);
+                run.wait(node, ask);
             }
         }
         run.waiting.progress.sort_unstable_by(|a, b| b.cmp(a));
         run.waiting.experience.sort_unstable_by(|a, b| b.cmp(a));
-        run.wait_for_quests(now);
-        run.pay(now);
+        run.wait_for_quests();
+        run.pay();
         run
     }
 
-    fn wait(&mut self, node: usize, ask: &Ask, now: DateTime<Utc>) {
+    fn wait(&mut self, node: usize, ask: &Ask) {
         match ask {
             Ask::Of(needed) => {
                 self.left[node] = *needed;
                 if *needed == 0 {
-                    self.push(now, Event::Met(node));
+                    self.push(self.now, Event::Met(node));
                 }
             }
             Ask::Quest(quest, hours) => self.waiting.done[*quest].push((node, *hours)),
@@ -151,13 +160,13 @@ impl<'p> Run<'p> {
             Ask::Progress(needed) => self.waiting.progress.push((*needed, node)),
             Ask::Experience(needed) => self.waiting.experience.push((*needed, node)),
             Ask::Started(hours) => self.waiting.started.push((node, *hours)),
-            Ask::At(at) => self.push(now.max(*at), Event::Met(node)),
-            Ask::Manual | Ask::Free(_) => self.push(now, Event::Met(node)),
+            Ask::At(at) => self.push(*at, Event::Met(node)),
+            Ask::Manual | Ask::Free(_) => self.push(self.now, Event::Met(node)),
             Ask::Never(_) => {}
         }
     }
 
-    fn wait_for_quests(&mut self, now: DateTime<Utc>) {
+    fn wait_for_quests(&mut self) {
         let plan = self.plan;
         for (place, quest) in plan.blueprint.quests.iter().enumerate() {
             if !quest.is_active || quest.unlock_criteria.is_unreadable() || !plan.index.is_first(plan.blueprint, place) {
@@ -170,48 +179,54 @@ impl<'p> Run<'p> {
             }
             self.left_of_quest[place] = plan.needs[place].len() + usize::from(!plan.span(place).is_empty());
             if self.left_of_quest[place] == 0 {
-                self.ready(place, now);
+                self.ready(place);
             }
         }
     }
 
     fn push(&mut self, at: DateTime<Utc>, event: Event) {
-        self.queue.push(Reverse((at, event)));
+        // Most happens at once: what waits for time alone goes through the heap.
+        if at <= self.now {
+            self.at_once.push(event);
+        } else {
+            self.later.push(Reverse((at, event)));
+        }
     }
 
-    fn meet(&mut self, node: usize, at: DateTime<Utc>) {
+    fn meet(&mut self, node: usize) {
         if self.reach.met[node].is_some() {
             return;
         }
-        self.reach.met[node] = Some(at);
+        self.reach.met[node] = Some(self.now);
         let Some((parent, _)) = self.plan.nodes[node].parent else {
-            return self.nearer(self.plan.nodes[node].quest, at);
+            return self.nearer(self.plan.nodes[node].quest);
         };
         self.left[parent] = self.left[parent].saturating_sub(1);
         if self.left[parent] == 0 {
-            self.push(at, Event::Met(parent));
+            self.push(self.now, Event::Met(parent));
         }
     }
 
     /// A prerequisite of the quest is done, or its criteria are met.
-    fn nearer(&mut self, quest: usize, at: DateTime<Utc>) {
+    fn nearer(&mut self, quest: usize) {
         self.left_of_quest[quest] -= 1;
         if self.left_of_quest[quest] == 0 {
-            self.ready(quest, at);
+            self.ready(quest);
         }
     }
 
-    fn ready(&mut self, place: usize, at: DateTime<Utc>) {
-        self.reach.ready[place] = Some(at);
+    fn ready(&mut self, place: usize) {
+        self.reach.ready[place] = Some(self.now);
         let quest = &self.plan.blueprint.quests[place];
         let chapter = self.plan.index.chapter_of(quest).map(|chapter| &self.plan.blueprint.chapters[chapter]);
-        let opens = quest.scheduled_from(chapter).map_or(at, |from| from.max(at));
+        let opens = quest.scheduled_from(chapter).map_or(self.now, |from| from.max(self.now));
         if quest.closes_at().is_none_or(|closes| opens < closes) {
             self.push(opens, Event::Open(place));
         }
     }
 
-    fn open(&mut self, place: usize, at: DateTime<Utc>) {
+    fn open(&mut self, place: usize) {
+        let at = self.now;
         self.reach.open[place] = Some(at);
         if !std::mem::replace(&mut self.has_started, true) {
             for (node, hours) in std::mem::take(&mut self.waiting.started) {
@@ -231,7 +246,7 @@ impl<'p> Run<'p> {
             self.push(later(at, hours), Event::Met(node));
         }
         for follower in std::mem::take(&mut self.waiting.follows[place]) {
-            self.nearer(follower, at);
+            self.nearer(follower);
         }
         self.reach.experience = self.reach.experience.saturating_add(quest.experience());
         if quest.is_mandatory {
@@ -245,16 +260,16 @@ impl<'p> Run<'p> {
                 }
             }
         }
-        self.pay(at);
+        self.pay();
     }
 
     /// Meets what asks for no more than has been done and paid so far.
-    fn pay(&mut self, at: DateTime<Utc>) {
+    fn pay(&mut self) {
         while let Some((_, node)) = self.waiting.progress.pop_if(|(needed, _)| *needed <= self.reach.mandatory) {
-            self.queue.push(Reverse((at, Event::Met(node))));
+            self.at_once.push(Event::Met(node));
         }
         while let Some((_, node)) = self.waiting.experience.pop_if(|(needed, _)| *needed <= self.reach.experience) {
-            self.queue.push(Reverse((at, Event::Met(node))));
+            self.at_once.push(Event::Met(node));
         }
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn facts(
     Facts {
         now: date,
         quests: quest_facts(blueprint, quests, scenario, completed, date),
-        chapters: chapter_facts(blueprint, quests, scenario, completed),
+        chapters: chapter_facts(blueprint, index, quests, scenario, completed),
         paths,
         assessments: assessments.collect(),
         experience,
@@ -116,6 +116,7 @@ fn quest_facts(
 
 fn chapter_facts(
     blueprint: &Blueprint,
+    index: &Index,
     quests: &[&BlueprintQuest],
     scenario: &Scenario,
     completed: &HashSet<Uuid>,
@@ -135,7 +136,7 @@ fn chapter_facts(
     for quest in quests {
         let is_done = completed.contains(&quest.quest_id);
         let counts = quest.is_mandatory && (quest.is_active || is_done);
-        let own = quest.chapter_id.filter(|id| blueprint.chapters.iter().any(|chapter| chapter.id == *id));
+        let own = quest.chapter_id.filter(|id| index.chapters.contains_key(id));
         if let Some(fact) = own.and_then(|id| facts.get_mut(&id)).filter(|_| counts) {
             fact.total += 1;
             fact.done += i64::from(is_done);
