@@ -163,10 +163,10 @@ async fn jobs(db: Db, clock: Clock, retention: Retention, unlock_interval: u64, 
         if let Err(error) = run_reevaluations(&db, &clock).await {
             tracing::warn!(%error, "learners are judged anew later");
         }
-        if ticks.is_multiple_of(unlock_interval) {
-            if let Err(error) = run_schedule(&db, &clock).await {
-                tracing::warn!(%error, "what time opens is opened later");
-            }
+        if ticks.is_multiple_of(unlock_interval)
+            && let Err(error) = run_schedule(&db, &clock).await
+        {
+            tracing::warn!(%error, "what time opens is opened later");
         }
         if ticks.is_multiple_of(3600) {
             let now = clock.now();

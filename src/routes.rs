@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::attempts::http as attempts;
 use crate::enrollments::http as enrollments;
 use crate::http::health;
-use crate::learning_paths::http::{chapters, paths, quests as path_quests};
+use crate::learning_paths::http::{chapters, insights, paths, quests as path_quests};
 use crate::openapi;
 use crate::quests::http::{quests, resources, sets, steps};
 
@@ -54,6 +54,9 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(resources::order_resources))
         .routes(routes!(resources::get_resource, resources::update_resource, resources::delete_resource))
         .routes(routes!(paths::list_learning_paths, paths::create_learning_path))
+        .routes(routes!(insights::lint_learning_path))
+        .routes(routes!(insights::simulate_learning_path))
+        .routes(routes!(insights::get_learning_path_graph))
         .routes(routes!(paths::get_learning_path, paths::update_learning_path, paths::delete_learning_path))
         .routes(routes!(paths::publish_learning_path))
         .routes(routes!(paths::unpublish_learning_path))

@@ -1,5 +1,7 @@
 //! The learner's picture of a path: chapters, quests, what is missing, what comes next.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -185,6 +187,9 @@ async fn quests(
     .await
 }
 
+/// A quest of the path, with how the learner stands with it.
+type Seen<'a> = (QuestRow, &'a (Gated, Verdict));
+
 /// Counts of mandatory quests.
 #[derive(Default)]
 struct Counts {
@@ -234,9 +239,11 @@ fn draw(
     quests: Vec<QuestRow>,
     judged: &[(Gated, Verdict)],
 ) -> Picture {
-    let of = |quest: &QuestRow| judged.iter().find(|(gated, _)| gated.quest_id == quest.quest_id.0);
-    let quests: Vec<(QuestRow, &(Gated, Verdict))> =
-        quests.into_iter().filter_map(|quest| of(&quest).map(|judged| (quest, judged))).collect();
+    let of: HashMap<Uuid, &(Gated, Verdict)> = judged.iter().map(|judged| (judged.0.quest_id, judged)).collect();
+    let quests: Vec<Seen> = quests
+        .into_iter()
+        .filter_map(|quest| of.get(&quest.quest_id.0).copied().map(|judged| (quest, judged)))
+        .collect();
     let counts = Counts::of(quests.iter().map(|(quest, (gated, _))| (quest, gated)));
     let is_completed = enrollment.as_ref().is_some_and(|enrollment| enrollment.status == PathStatus::Completed);
     let mut picture = Picture {
@@ -253,8 +260,7 @@ fn draw(
         enrollment,
         chapters: Vec::new(),
     };
-    let mut of_chapter: std::collections::HashMap<Option<ChapterId>, Vec<(QuestRow, &(Gated, Verdict))>> =
-        std::collections::HashMap::new();
+    let mut of_chapter: HashMap<Option<ChapterId>, Vec<Seen>> = HashMap::new();
     for quest in quests {
         of_chapter.entry(quest.0.chapter_id).or_default().push(quest);
     }
@@ -268,11 +274,7 @@ fn draw(
     picture
 }
 
-fn draw_chapter(
-    now: DateTime<Utc>,
-    chapter: Option<ChapterRow>,
-    quests: Vec<(QuestRow, &(Gated, Verdict))>,
-) -> ChapterPicture {
+fn draw_chapter(now: DateTime<Utc>, chapter: Option<ChapterRow>, quests: Vec<Seen>) -> ChapterPicture {
     let counts = Counts::of(quests.iter().map(|(quest, (gated, _))| (quest, gated)));
     let is_paused = chapter.as_ref().is_some_and(|chapter| chapter.status == PathStatus::Paused);
     let end_date = chapter.as_ref().and_then(|chapter| chapter.end_date);
@@ -317,7 +319,7 @@ fn draw_quest(quest: QuestRow, gated: &Gated, verdict: &Verdict) -> Option<Quest
 
 /// The quest in progress, else the first that can be started, mandatory ones first, else one to take up
 /// again, else the moment that time opens one.
-fn next_action(counts: &Counts, quests: &[(QuestRow, &(Gated, Verdict))]) -> NextAction {
+fn next_action(counts: &Counts, quests: &[Seen]) -> NextAction {
     if counts.status() == PathStatus::Completed {
         return NextAction::Completed;
     }

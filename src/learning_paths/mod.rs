@@ -7,5 +7,7 @@
 //! that they are enrolled in; a path with enrolments is unpublished, never deleted.
 
 pub mod http;
+pub mod lint;
+pub mod map;
 pub mod model;
 pub mod service;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::criteria::Violation;
 use crate::ids::{ChapterId, LearningPathId, QuestId};
+use crate::learning_paths::lint::Finding;
 use crate::quests::model::{DifficultyLevel, sql_enum};
 
 sql_enum!(
@@ -200,32 +201,6 @@ pub struct Filter {
     pub path_type: Option<PathType>,
     pub is_published: Option<bool>,
     pub curriculum_version_id: Option<Uuid>,
-}
-
-/// How grave a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Severity {
-    /// Refuses publishing.
-    Error,
-    Warning,
-}
-
-/// What is wrong with a path as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Finding {
-    /// Stable name
-    #[schema(example = "no_mandatory_quest")]
-    pub code: &'static str,
-    pub severity: Severity,
-    /// JSON pointer into the path with its `quests` and `chapters`
-    #[schema(example = "/quests")]
-    pub pointer: String,
-    /// What is wrong, in one sentence
-    pub detail: String,
-    /// What to do about it
-    pub suggestion: String,
 }
 
 /// What an operation on learning paths refuses.

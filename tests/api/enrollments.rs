@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::harness::broker::Consumer;
 use crate::harness::users::Users;
-use crate::harness::{Client, Service, Setup, amqp_url, path_of, rows, text, verify};
+use crate::harness::{Client, Service, Setup, amqp_url, execute, path_of, rows, text, verify};
 
 /// A published path of quests, each with whether it is mandatory and its criteria.
 pub async fn path(pool: &PgPool, name: &str, quests: &[(&Value, bool, Value)]) -> String {
@@ -38,10 +38,7 @@ async fn count_points(pool: &PgPool) {
     execute(pool, sql.to_owned()).await;
 }
 
-async fn execute(pool: &PgPool, sql: String) {
-    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap();
-}
-
+#[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
 fn when(condition: Value) -> Value {
     json!({"v": 1, "when": condition})
 }

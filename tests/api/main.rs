@@ -12,6 +12,7 @@ mod curriculum;
 mod enrollments;
 mod events;
 mod http;
+mod learning_paths;
 mod races;
 mod secrecy;
 mod statements;

@@ -2,7 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(
     clippy::disallowed_methods,
-    reason = "tests read the environment that `make test` gives, and ask their own questions"
+    clippy::disallowed_types,
+    reason = "tests read the environment that `make test` gives, ask their own questions, and play other services"
 )]
 
 pub mod broker;
@@ -346,4 +347,9 @@ pub async fn wider(pool: &PgPool, connections: u32) -> PgPool {
 pub async fn rows(pool: &PgPool, sql: &str) -> Vec<Value> {
     let sql = format!("WITH asked AS ({sql}) SELECT to_jsonb(asked) FROM asked");
     sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await.unwrap()
+}
+
+/// A statement that writes behind the service's back.
+pub async fn execute(pool: &PgPool, sql: String) {
+    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap();
 }

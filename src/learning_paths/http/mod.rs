@@ -2,6 +2,7 @@
 
 pub mod chapters;
 mod checks;
+pub mod insights;
 pub mod paths;
 pub mod quests;
 

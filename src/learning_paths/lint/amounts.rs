@@ -37,28 +37,34 @@ fn rewards(plan: &Plan, quests: &[(usize, &BlueprintQuest)], found: &mut Vec<Fin
             let message = format!("{title} and its steps pay no experience points{else_pays}.");
             ("reward_missing", message, "Set a reward for the quest or its steps.")
         } else if let Some(median) = median.filter(|median| points > median.saturating_mul(OUTLIER)) {
-            let message =
-                format!("{title} pays {points} experience points, more than {OUTLIER} times what is usual here ({median}).");
+            let message = format!(
+                "{title} pays {points} experience points, more than {OUTLIER} times what is usual here ({median})."
+            );
             ("reward_outlier", message, "Check the reward, or split the quest.")
         } else {
             continue;
         };
         let below = "/experiencePointsReward";
-        found.push(
-            Finding::quest(plan.blueprint, *place, below, code, Severity::Warning, message).suggest(suggestion),
-        );
+        found.push(Finding::quest(plan.blueprint, *place, below, code, Severity::Warning, message).suggest(suggestion));
     }
+    total(plan, found);
+}
+
+/// The stored total counts drafts too, and is an INTEGER.
+fn total(plan: &Plan, found: &mut Vec<Finding>) {
     let stored = plan.blueprint.path.total_experience_points;
-    let sums = |counts: fn(&BlueprintQuest) -> bool| {
-        let counted = plan.blueprint.quests.iter().enumerate().filter(|(place, quest)| {
-            plan.index.is_first(plan.blueprint, *place) && counts(quest)
-        });
-        counted.fold(0, |sum: i64, (_, quest)| sum.saturating_add(quest.experience()))
-    };
-    let (active, all) = (sums(|quest| quest.is_active), sums(|_| true));
-    if stored != active && stored != all {
-        let message =
-            format!("The path is stored with {stored} experience points in all, and its quests and their steps pay {active}.");
+    let sum = plan
+        .blueprint
+        .quests
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| plan.index.is_first(plan.blueprint, *place))
+        .fold(0, |sum: i64, (_, quest)| sum.saturating_add(quest.experience()))
+        .min(i32::MAX.into());
+    if stored != sum {
+        let message = format!(
+            "The path is stored with {stored} experience points in all, and its quests and their steps pay {sum}."
+        );
         found.push(
             Finding::path("experience_total_wrong", Severity::Warning, "/totalExperiencePoints", message)
                 .suggest("Save the list of quests again, which counts anew."),

@@ -10,11 +10,10 @@ pub(super) fn conditions(plan: &Plan, reached: &Reach, found: &mut Vec<Finding>)
     for (place, quest) in plan.blueprint.quests.iter().enumerate() {
         for violation in &quest.unlock_criteria.violations {
             let below = format!("/unlockCriteria{}", violation.pointer);
-            let message =
-                format!("The unlock criteria of {} do not hold to the grammar: {}.", quoted(&quest.title), {
-                    let name = violation.pointer.rsplit('/').next().filter(|name| !name.is_empty());
-                    format!("`{}` {}", name.unwrap_or("unlockCriteria"), violation.detail)
-                });
+            let message = format!("The unlock criteria of {} do not hold to the grammar: {}.", quoted(&quest.title), {
+                let name = violation.pointer.rsplit('/').next().filter(|name| !name.is_empty());
+                format!("`{}` {}", name.unwrap_or("unlockCriteria"), violation.detail)
+            });
             found.push(
                 Finding::quest(plan.blueprint, place, &below, "criteria_invalid", Severity::Error, message)
                     .suggest("Write the criteria anew; until then the quest stays closed."),
@@ -39,11 +38,14 @@ fn condition(plan: &Plan, reached: &Reach, node: usize, severity: Severity, foun
     let is_met = reached.met[node].is_some();
     match &plan.nodes[node].ask {
         Ask::Never(_) => never(plan, node, severity, found),
-        Ask::Free(Some(what)) => found.push(
-            at(plan, node, "criteria_outside_path", Severity::Warning, format!(
-                "{} waits for {what}, which is outside of this path.",
-                quoted(&quest.title)
-            ))
+        Ask::Free(Some(what)) | Ask::Grade { outside: Some(what), .. } => found.push(
+            at(
+                plan,
+                node,
+                "criteria_outside_path",
+                Severity::Warning,
+                format!("{} waits for {what}, which is outside of this path.", quoted(&quest.title)),
+            )
             .suggest("Make sure that learners of this path get there, or take what it names into the path."),
         ),
         Ask::Of(needed) if !is_met => {
@@ -52,11 +54,17 @@ fn condition(plan: &Plan, reached: &Reach, node: usize, severity: Severity, foun
             // Of `all` the one that fails has a finding of its own.
             if *needed < children.len() {
                 found.push(
-                    at(plan, node, "impossible_at_least", severity, format!(
-                        "{} needs {needed} of {}, and only {met} can ever be met.",
-                        quoted(&quest.title),
-                        counted(children.len(), "option", "options")
-                    ))
+                    at(
+                        plan,
+                        node,
+                        "impossible_at_least",
+                        severity,
+                        format!(
+                            "{} needs {needed} of {}, and only {met} can ever be met.",
+                            quoted(&quest.title),
+                            counted(children.len(), "option", "options")
+                        ),
+                    )
                     .suggest("Ask for fewer of them, or mend or add options."),
                 );
             }
@@ -66,12 +74,18 @@ fn condition(plan: &Plan, reached: &Reach, node: usize, severity: Severity, foun
             let most = if is_met { plan.mandatory - usize::from(quest.counts()) } else { reached.mandatory };
             if most < *needed {
                 found.push(
-                    at(plan, node, "impossible_path_progress", severity, format!(
-                        "{} needs {needed} of the {}, and at most {most} ({} %) can be done before it.",
-                        quoted(&quest.title),
-                        counted(plan.mandatory, "mandatory quest", "mandatory quests"),
-                        percent(most, plan.mandatory)
-                    ))
+                    at(
+                        plan,
+                        node,
+                        "impossible_path_progress",
+                        severity,
+                        format!(
+                            "{} needs {needed} of the {}, and at most {most} ({} %) can be done before it.",
+                            quoted(&quest.title),
+                            counted(plan.mandatory, "mandatory quest", "mandatory quests"),
+                            percent(most, plan.mandatory)
+                        ),
+                    )
                     .suggest(format!("Ask for at most {} %.", percent(most, plan.mandatory))),
                 );
             }
@@ -97,7 +111,9 @@ fn never(plan: &Plan, node: usize, severity: Severity, found: &mut Vec<Finding>)
     let (code, suggestion) = match never {
         Never::Unknown(..) => ("criteria_names_unknown", "Name one that exists, or take the condition out."),
         Never::Draft(_) => ("criteria_names_draft", "Activate the quest that it names, or take the condition out."),
-        Never::Retired(_) => ("criteria_names_retired", "Name an assessment that is in use, or take the condition out."),
+        Never::Retired(_) => {
+            ("criteria_names_retired", "Name an assessment that is in use, or take the condition out.")
+        }
         Never::Ungraded(_) => ("score_never_given", "Add an assessment, or ask for completion instead of a score."),
         Never::BelowZero(_) => ("score_never_given", "Raise `belowPercent`, or take the condition out."),
         Never::NothingMandatory(_) => {

@@ -47,7 +47,7 @@ fn waits(plan: &Plan, reached: &Reach) -> Vec<Vec<usize>> {
         let mut of = plan.needs[quest].clone();
         for node in plan.span(quest).filter(|node| blocks(plan, reached, *node)) {
             match &plan.nodes[node].ask {
-                Ask::Quest(needed, _) | Ask::Grade { quest: needed, .. } => of.push(*needed),
+                Ask::Quest(needed, _) | Ask::Grade { quest: Some(needed), .. } => of.push(*needed),
                 Ask::Chapter(chapter) => of.extend(&plan.members[*chapter]),
                 _ => {}
             }

@@ -1,7 +1,7 @@
 //! A whole path looked at before learners meet it: what is wrong with it, and how it would unfold.
 
-pub mod blueprint;
 mod amounts;
+pub mod blueprint;
 mod conditions;
 mod cycles;
 mod finding;

@@ -43,8 +43,13 @@ pub(super) enum Ask {
     Of(usize),
     /// Completion of a quest of the path, and so many hours.
     Quest(usize, u32),
-    /// A grade in an assessment of a quest of the path.
-    Grade { quest: usize, first_try: bool, low: bool },
+    /// A grade in an assessment of a quest: of the path, or none and what it names in another path.
+    Grade {
+        quest: Option<usize>,
+        outside: Option<String>,
+        first_try: bool,
+        low: bool,
+    },
     /// Every mandatory quest of a chapter of the path.
     Chapter(usize),
     /// So many mandatory quests of the path.
@@ -167,7 +172,11 @@ impl<'b> Plan<'b> {
     fn ask_quest(&self, id: Uuid, hours: u32) -> Ask {
         if let Some(place) = self.index.quests.get(&id) {
             let quest = &self.blueprint.quests[*place];
-            return if quest.is_active { Ask::Quest(*place, hours) } else { Ask::Never(Never::Draft(quest.title.clone())) };
+            return if quest.is_active {
+                Ask::Quest(*place, hours)
+            } else {
+                Ask::Never(Never::Draft(quest.title.clone()))
+            };
         }
         match self.blueprint.foreign.quests.get(&id) {
             Some(quest) if quest.is_active => Ask::Free(Some(format!("the quest “{}”", quest.title))),
@@ -177,28 +186,26 @@ impl<'b> Plan<'b> {
     }
 
     fn ask_grade(&self, id: Uuid, first_try: bool, below_percent: Option<Decimal>) -> Ask {
-        let Some(place) = self.index.assessments.get(&id) else {
-            let Some(quest) = self.blueprint.foreign.assessments.get(&id) else {
-                return Ask::Never(Never::Unknown("assessment", id));
-            };
-            return match self.index.quests.get(quest) {
+        let grade = |quest, outside| Ask::Grade { quest, outside, first_try, low: below_percent.is_some() };
+        let place = self.index.assessments.get(&id);
+        let ask = match (place, self.blueprint.foreign.assessments.get(&id)) {
+            (Some(place), _) => self.ask_quest(self.blueprint.quests[*place].quest_id, 0),
+            (None, None) => Ask::Never(Never::Unknown("assessment", id)),
+            (None, Some(quest)) => match self.index.quests.get(quest) {
                 Some(place) => Ask::Never(Never::Retired(self.blueprint.quests[*place].title.clone())),
-                None => match self.ask_quest(*quest, 0) {
-                    // Its quest need not be listed with it.
-                    Ask::Never(Never::Unknown(..)) => Ask::Free(Some("an assessment of another path".to_owned())),
-                    ask => ask,
-                },
-            };
+                None => self.ask_quest(*quest, 0),
+            },
         };
-        let quest = &self.blueprint.quests[*place];
-        if below_percent.is_some_and(|below| below <= Decimal::ZERO) {
-            // The grammar lets it through.
-            return Ask::Never(Never::BelowZero(quest.title.clone()));
-        }
-        if quest.is_active {
-            Ask::Grade { quest: *place, first_try, low: below_percent.is_some() }
-        } else {
-            Ask::Never(Never::Draft(quest.title.clone()))
+        match ask {
+            Ask::Quest(place, _) if below_percent.is_some_and(|below| below <= Decimal::ZERO) => {
+                // The grammar lets it through.
+                Ask::Never(Never::BelowZero(self.blueprint.quests[place].title.clone()))
+            }
+            Ask::Quest(place, _) => grade(Some(place), None),
+            Ask::Free(outside) => grade(None, outside),
+            // Its quest need not be listed with it.
+            Ask::Never(Never::Unknown("quest", _)) => grade(None, Some("an assessment of another path".to_owned())),
+            never => never,
         }
     }
 

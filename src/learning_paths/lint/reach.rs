@@ -28,9 +28,7 @@ impl Mode {
 
     pub(super) fn grants(self, ask: &Ask) -> bool {
         match ask {
-            Ask::Grade { first_try, low, .. } => {
-                (self.low_scores || !low) && (self.first_tries || !first_try || *low)
-            }
+            Ask::Grade { first_try, low, .. } => (self.low_scores || !low) && (self.first_tries || !first_try || *low),
             Ask::Manual => self.overrides,
             Ask::Never(_) => false,
             _ => true,
@@ -155,13 +153,13 @@ impl<'p> Run<'p> {
                 }
             }
             Ask::Quest(quest, hours) => self.waiting.done[*quest].push((node, *hours)),
-            Ask::Grade { quest, .. } => self.waiting.opened[*quest].push(node),
+            Ask::Grade { quest: Some(quest), .. } => self.waiting.opened[*quest].push(node),
             Ask::Chapter(chapter) => self.waiting.chapters[*chapter].push(node),
             Ask::Progress(needed) => self.waiting.progress.push((*needed, node)),
             Ask::Experience(needed) => self.waiting.experience.push((*needed, node)),
             Ask::Started(hours) => self.waiting.started.push((node, *hours)),
             Ask::At(at) => self.push(*at, Event::Met(node)),
-            Ask::Manual | Ask::Free(_) => self.push(self.now, Event::Met(node)),
+            Ask::Manual | Ask::Free(_) | Ask::Grade { quest: None, .. } => self.push(self.now, Event::Met(node)),
             Ask::Never(_) => {}
         }
     }
@@ -169,7 +167,8 @@ impl<'p> Run<'p> {
     fn wait_for_quests(&mut self) {
         let plan = self.plan;
         for (place, quest) in plan.blueprint.quests.iter().enumerate() {
-            if !quest.is_active || quest.unlock_criteria.is_unreadable() || !plan.index.is_first(plan.blueprint, place) {
+            if !quest.is_active || quest.unlock_criteria.is_unreadable() || !plan.index.is_first(plan.blueprint, place)
+            {
                 // One more than it can ever get.
                 self.left_of_quest[place] = usize::MAX;
                 continue;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::blueprint::ChapterStatus;
+use super::blueprint::{BlueprintChapter, ChapterStatus};
 use super::finding::{Finding, Severity, by_need, quoted};
 use super::plan::Plan;
 use super::reach::Reach;
@@ -14,11 +14,15 @@ pub(super) fn windows(plan: &Plan, reached: &Reach, now: DateTime<Utc>, found: &
             continue;
         }
         let chapter = plan.index.chapter_of(quest).map(|chapter| &plan.blueprint.chapters[chapter]);
-        let begins = chapter.and_then(|chapter| chapter.begins());
+        let begins = chapter.and_then(BlueprintChapter::begins);
         if let Some(closes) = quest.closes_at() {
             let title = quoted(&quest.title);
             let dead = if closes <= now {
-                Some(("window_closed", format!("The window of {title} closed on {}.", moment(closes)), "Move or remove it"))
+                Some((
+                    "window_closed",
+                    format!("The window of {title} closed on {}.", moment(closes)),
+                    "Move or remove it",
+                ))
             } else if let Some(begins) = begins.filter(|begins| closes <= *begins) {
                 let message = format!(
                     "The window of {title} closes on {}, before its chapter begins on {}.",
@@ -91,8 +95,10 @@ pub(super) fn chapters(plan: &Plan, now: DateTime<Utc>, found: &mut Vec<Finding>
         if let (Some(start), Some((other_start, other))) = (chapter.start_date, latest)
             && start < other_start
         {
-            let message =
-                format!("The chapter {title} begins on {start}, before the earlier chapter {} ({other_start}).", quoted(other));
+            let message = format!(
+                "The chapter {title} begins on {start}, before the earlier chapter {} ({other_start}).",
+                quoted(other)
+            );
             add(
                 "/startDate",
                 "chapter_begins_early",

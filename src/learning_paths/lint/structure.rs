@@ -122,8 +122,6 @@ fn chapters(plan: &Plan, found: &mut Vec<Finding>) {
         } else {
             continue;
         };
-        found.push(
-            Finding::chapter(blueprint, place, "", code, Severity::Warning, message).suggest(suggestion),
-        );
+        found.push(Finding::chapter(blueprint, place, "", code, Severity::Warning, message).suggest(suggestion));
     }
 }

@@ -23,7 +23,8 @@ fn of(quests: Vec<BlueprintQuest>) -> Blueprint {
 #[track_caller]
 fn finds(blueprint: &Blueprint, code: &str, severity: Severity, pointer: &str) -> Finding {
     let findings = lint(blueprint, now());
-    let found = findings.iter().find(|found| (found.code, found.severity, &*found.pointer) == (code, severity, pointer));
+    let found =
+        findings.iter().find(|found| (found.code, found.severity, &*found.pointer) == (code, severity, pointer));
     found.unwrap_or_else(|| panic!("no {code} at {pointer} in {findings:#?}")).clone()
 }
 
@@ -36,7 +37,10 @@ fn a_sound_path_has_no_findings() {
         quest(1).within(101).with_assessment(201),
         quest(2).within(101).after(&[1]),
         quest(3).within(102).when(json!({ "op": "chapterCompleted", "chapterId": id(101) })),
-        quest(4).within(102).optional().when(json!({ "op": "scoreBand", "assessmentId": id(201), "which": "first", "belowPercent": 60 })),
+        quest(4)
+            .within(102)
+            .optional()
+            .when(json!({ "op": "scoreBand", "assessmentId": id(201), "which": "first", "belowPercent": 60 })),
         quest(5).within(102).when(json!({ "op": "all", "of": [
             { "op": "pathProgress", "minPercent": 75 }, { "op": "xpEarned", "min": 300 },
             { "op": "questScore", "questId": id(1), "minPercent": 70 },
@@ -78,7 +82,13 @@ fn a_quest_that_waits_for_its_own_chapter_waits_for_itself() {
 
 #[test]
 fn two_knots_are_two_cycles_and_followers_are_in_none() {
-    let path = of(vec![quest(1).after(&[2]), quest(2).after(&[1]), quest(3).after(&[4]), quest(4).after(&[3]), quest(5).after(&[1])]);
+    let path = of(vec![
+        quest(1).after(&[2]),
+        quest(2).after(&[1]),
+        quest(3).after(&[4]),
+        quest(4).after(&[3]),
+        quest(5).after(&[1]),
+    ]);
     let cycles: Vec<_> = codes(&path).into_iter().filter(|(code, ..)| *code == "cycle").map(|found| found.2).collect();
     assert_eq!(cycles, ["/quests/0", "/quests/2"]);
     let follower = finds(&path, "unreachable", Error, "/quests/4");
@@ -105,7 +115,8 @@ fn what_is_outside_is_told_from_what_is_nowhere() {
         quest(1).when(completed(1001)),
         quest(2).optional().when(completed(1999)),
         quest(3).when(json!({ "op": "chapterCompleted", "chapterId": id(1101) })),
-        quest(4).when(json!({ "op": "any", "of": [completed(1), { "op": "chapterCompleted", "chapterId": id(1999) }] })),
+        quest(4)
+            .when(json!({ "op": "any", "of": [completed(1), { "op": "chapterCompleted", "chapterId": id(1999) }] })),
         quest(5).when(json!({ "op": "pathProgress", "pathId": id(9001), "minPercent": 50 })),
         quest(6).draft().when(json!({ "op": "pathProgress", "pathId": id(1999), "minPercent": 50 })),
         quest(7).when(json!({ "op": "scoreBand", "assessmentId": id(1201), "which": "best", "minPercent": 50 })),
@@ -119,7 +130,8 @@ fn what_is_outside_is_told_from_what_is_nowhere() {
         finds(&path, "criteria_names_unknown", Error, &format!("/quests/{place}/unlockCriteria/when{below}"));
     }
     finds(&path, "prerequisite_outside_path", Warning, "/quests/8");
-    let unreachable: Vec<_> = codes(&path).into_iter().filter(|found| found.0 == "unreachable").map(|found| found.2).collect();
+    let unreachable: Vec<_> =
+        codes(&path).into_iter().filter(|found| found.0 == "unreachable").map(|found| found.2).collect();
     assert_eq!(unreachable, ["/quests/7", "/quests/1"]);
 }
 
@@ -141,7 +153,10 @@ fn criteria_that_cannot_be_read_stay_closed() {
     broken.unlock_criteria = Criteria::from(Some(json!({ "v": 1, "when": { "op": "not" } })));
     let path = of(vec![quest(1), broken]);
     let found = finds(&path, "criteria_invalid", Error, "/quests/1/unlockCriteria/when/op");
-    assert!(found.message.starts_with("The unlock criteria of “Q2” do not hold to the grammar: `op` must be"), "{found:?}");
+    assert!(
+        found.message.starts_with("The unlock criteria of “Q2” do not hold to the grammar: `op` must be"),
+        "{found:?}"
+    );
     finds(&path, "unreachable", Error, "/quests/1");
 }
 
@@ -158,13 +173,19 @@ fn impossible_numbers() {
     let found = finds(&path, "impossible_at_least", Error, "/quests/2/unlockCriteria/when");
     assert_eq!(found.message, "“Q3” needs 2 of 3 options, and only 1 can ever be met.");
     let found = finds(&path, "impossible_experience", Error, "/quests/3/unlockCriteria/when");
-    assert_eq!(found.message, "“Q4” needs 350 experience points of this path, and at most 100 can be earned before it.");
+    assert_eq!(
+        found.message,
+        "“Q4” needs 350 experience points of this path, and at most 100 can be earned before it."
+    );
     // With another way it is only odd.
     let odd = json!({ "op": "any", "of": [completed(1), { "op": "pathProgress", "minPercent": 100 }] });
     let path = of(vec![quest(1), quest(2).when(odd)]);
     assert_eq!(codes(&path), [("impossible_path_progress", Warning, "/quests/1/unlockCriteria/when/of/1".to_owned())]);
     // What is optional may ask for all of the rest.
-    assert_eq!(codes(&of(vec![quest(1), quest(2).optional().when(json!({ "op": "pathProgress", "minPercent": 100 }))])), []);
+    assert_eq!(
+        codes(&of(vec![quest(1), quest(2).optional().when(json!({ "op": "pathProgress", "minPercent": 100 }))])),
+        []
+    );
 }
 
 #[test]
@@ -191,8 +212,12 @@ fn dead_windows() {
             quest(1).within(101),
             quest(2).window(json!({ "closesAt": "2026-11-24T12:00:00Z" })),
             quest(3).within(101).window(json!({ "closesAt": "2027-01-01T00:00:00Z" })),
-            quest(4).window(json!({ "closesAt": "2026-12-01T00:00:00Z" })).when(json!({ "op": "notBefore", "at": "2026-12-01T00:00:00Z" })),
-            quest(5).optional().window(json!({ "closesAt": "2027-01-01T23:00:00Z" }))
+            quest(4)
+                .window(json!({ "closesAt": "2026-12-01T00:00:00Z" }))
+                .when(json!({ "op": "notBefore", "at": "2026-12-01T00:00:00Z" })),
+            quest(5)
+                .optional()
+                .window(json!({ "closesAt": "2027-01-01T23:00:00Z" }))
                 .when(json!({ "op": "delay", "since": "questCompleted", "questId": id(1), "hours": 24 })),
         ],
     );
@@ -303,7 +328,8 @@ fn errors_come_first_and_places_go_by_number() {
 
 #[test]
 fn a_long_path_with_all_conditions_is_linted() {
-    let of_it = |number: usize| -> Vec<_> { (1..32).map(|back| completed(number.saturating_sub(back).max(1))).collect() };
+    let of_it =
+        |number: usize| -> Vec<_> { (1..32).map(|back| completed(number.saturating_sub(back).max(1))).collect() };
     // Backwards, so that no order of the list helps.
     let quests = (1..=1000).rev().map(|number| {
         let made = quest(number).with_assessment(2000 + number);
@@ -313,7 +339,9 @@ fn a_long_path_with_all_conditions_is_linted() {
         let progress = json!({ "op": "pathProgress", "minPercent": (number - 1) / 11 });
         let experience = json!({ "op": "xpEarned", "min": 50 * (number - 1) });
         let half = json!({ "op": "atLeast", "n": 20, "of": of_it(number) });
-        made.after(&[number - 1]).when(json!({ "op": "all", "of": [half, { "op": "any", "of": of_it(number)[..28] }, progress, experience] }))
+        made.after(&[number - 1]).when(
+            json!({ "op": "all", "of": [half, { "op": "any", "of": of_it(number)[..28] }, progress, experience] }),
+        )
     });
     let path = of(quests.collect());
     let begun = std::time::Instant::now();

@@ -54,7 +54,7 @@ pub(super) fn unmet(plan: &Plan, reached: &Reach, node: usize) -> String {
             format!("{} can ever be met where {needed} must be (for one, {first})", of_them(met, children.len()))
         }
         Ask::Quest(quest, _) => format!("{} can never be completed", plan.title(*quest)),
-        Ask::Grade { quest, .. } => format!("{}, whose grade counts, can never open", plan.title(*quest)),
+        Ask::Grade { quest: Some(quest), .. } => format!("{}, whose grade counts, can never open", plan.title(*quest)),
         Ask::Chapter(chapter) => {
             let title = quoted(&plan.blueprint.chapters[*chapter].title);
             match plan.members[*chapter].iter().find(|quest| !reached.done[**quest]) {
@@ -74,12 +74,16 @@ pub(super) fn unmet(plan: &Plan, reached: &Reach, node: usize) -> String {
         ),
         Ask::Started(_) => "no quest of the path can be started before it".to_owned(),
         Ask::Never(never) => never.clause(),
-        Ask::At(_) | Ask::Manual | Ask::Free(_) => "of what is around it".to_owned(),
+        Ask::At(_) | Ask::Manual | Ask::Free(_) | Ask::Grade { quest: None, .. } => "of what is around it".to_owned(),
     }
 }
 
 fn of_them(met: usize, all: usize) -> String {
-    if met == 0 { format!("none of {}", counted(all, "option", "options")) } else { format!("only {met} of {all} options") }
+    if met == 0 {
+        format!("none of {}", counted(all, "option", "options"))
+    } else {
+        format!("only {met} of {all} options")
+    }
 }
 
 impl Plan<'_> {
@@ -121,7 +125,8 @@ pub(super) fn conditional(plan: &Plan, reached: &Reach, now: DateTime<Utc>, foun
     let mandatory = |place: &usize| plan.blueprint.quests[*place].counts() && reached.open[*place].is_some();
     if has(true) {
         let full_marks = reach(plan, Mode { low_scores: false, ..Mode::LUCKY }, now);
-        for place in (0..plan.blueprint.quests.len()).filter(mandatory).filter(|place| full_marks.open[*place].is_none())
+        for place in
+            (0..plan.blueprint.quests.len()).filter(mandatory).filter(|place| full_marks.open[*place].is_none())
         {
             let message = format!(
                 "{} is mandatory and opens only after a low score at first, so who does well never completes the path.",
@@ -143,8 +148,15 @@ pub(super) fn conditional(plan: &Plan, reached: &Reach, now: DateTime<Utc>, foun
                 plan.title(place)
             );
             found.push(
-                Finding::quest(plan.blueprint, place, "/unlockCriteria/when", "first_try_only", Severity::Warning, message)
-                    .suggest("Ask for the best try, or add another way with `any`."),
+                Finding::quest(
+                    plan.blueprint,
+                    place,
+                    "/unlockCriteria/when",
+                    "first_try_only",
+                    Severity::Warning,
+                    message,
+                )
+                .suggest("Ask for the best try, or add another way with `any`."),
             );
         }
     }

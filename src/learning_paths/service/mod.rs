@@ -1,16 +1,18 @@
 //! Operations on learning paths. Every write locks the path's row first, so that edits of one path come
 //! one after the other; those that also depend on quests take these before it, in the order of their ids.
 
+mod blueprint;
 mod chapters;
 mod clone;
 mod paths;
 mod publish;
 mod quests;
 
+pub use blueprint::load_blueprint;
 pub use chapters::{create_chapter, delete_chapter, get_chapter, list_chapters, order_chapters, update_chapter};
 pub use clone::{clone_path, hold_quests_of};
 pub use paths::{create_path, delete_path, get_path, list_paths, lock_path, update_path};
-pub use publish::{publish_path, publishable, unpublish_path};
+pub use publish::{publish_path, unpublish_path};
 pub use quests::{hold_quests, list_quests, set_quests};
 
 use sqlx::PgConnection;

@@ -8,16 +8,16 @@ use crate::learning_paths::lint::blueprint::*;
 use crate::quests::model::DifficultyLevel;
 
 /// A small number as an id: quests from 1, chapters from 101, assessments from 201, foreign things from 1001.
-pub fn id(number: usize) -> Uuid {
+pub(super) fn id(number: usize) -> Uuid {
     Uuid::from_u128(number as u128)
 }
 
-pub fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 24, 12, 0, 0).single().unwrap()
 }
 
 /// An active mandatory quest in no chapter, without conditions.
-pub fn quest(number: usize) -> BlueprintQuest {
+pub(super) fn quest(number: usize) -> BlueprintQuest {
     BlueprintQuest {
         quest_id: id(number),
         title: format!("Q{number}"),
@@ -38,19 +38,19 @@ pub fn quest(number: usize) -> BlueprintQuest {
 }
 
 impl BlueprintQuest {
-    pub fn when(self, when: Value) -> Self {
+    pub(super) fn when(self, when: Value) -> Self {
         let mut document = self.unlock_criteria.raw.clone().unwrap_or_else(|| json!({ "v": 1 }));
         document["when"] = when;
         Self { unlock_criteria: Criteria::from(Some(document)), ..self }
     }
 
-    pub fn window(self, window: Value) -> Self {
+    pub(super) fn window(self, window: Value) -> Self {
         let mut document = self.unlock_criteria.raw.clone().unwrap_or_else(|| json!({ "v": 1 }));
         document["window"] = window;
         Self { unlock_criteria: Criteria::from(Some(document)), ..self }
     }
 
-    pub fn after(mut self, numbers: &[usize]) -> Self {
+    pub(super) fn after(mut self, numbers: &[usize]) -> Self {
         self.prerequisites.extend(numbers.iter().map(|number| Needed {
             quest_id: id(*number),
             title: format!("Q{number}"),
@@ -60,25 +60,25 @@ impl BlueprintQuest {
         self
     }
 
-    pub fn optional(self) -> Self {
+    pub(super) fn optional(self) -> Self {
         Self { is_mandatory: false, ..self }
     }
 
-    pub fn draft(self) -> Self {
+    pub(super) fn draft(self) -> Self {
         Self { is_active: false, ..self }
     }
 
-    pub fn within(self, chapter: usize) -> Self {
+    pub(super) fn within(self, chapter: usize) -> Self {
         Self { chapter_id: Some(id(chapter)), ..self }
     }
 
-    pub fn with_assessment(mut self, number: usize) -> Self {
+    pub(super) fn with_assessment(mut self, number: usize) -> Self {
         self.assessment_ids.push(id(number));
         self
     }
 }
 
-pub fn chapter(number: usize) -> BlueprintChapter {
+pub(super) fn chapter(number: usize) -> BlueprintChapter {
     BlueprintChapter {
         id: id(number),
         title: format!("C{number}"),
@@ -87,9 +87,10 @@ pub fn chapter(number: usize) -> BlueprintChapter {
     }
 }
 
-pub fn blueprint(chapters: Vec<BlueprintChapter>, quests: Vec<BlueprintQuest>) -> Blueprint {
+pub(super) fn blueprint(chapters: Vec<BlueprintChapter>, quests: Vec<BlueprintQuest>) -> Blueprint {
     let total_experience_points = quests.iter().map(BlueprintQuest::experience).sum();
-    let path = BlueprintPath { id: id(9000), name: "Path".to_owned(), total_experience_points, ..BlueprintPath::default() };
+    let path =
+        BlueprintPath { id: id(9000), name: "Path".to_owned(), total_experience_points, ..BlueprintPath::default() };
     let mut foreign = Foreign::default();
     foreign.quests.insert(id(1001), ForeignQuest { title: "F1".to_owned(), is_active: true });
     foreign.quests.insert(id(1002), ForeignQuest { title: "F2".to_owned(), is_active: false });
@@ -100,15 +101,15 @@ pub fn blueprint(chapters: Vec<BlueprintChapter>, quests: Vec<BlueprintQuest>) -
     Blueprint { path, chapters, quests, foreign }
 }
 
-pub fn completed(quest: usize) -> Value {
+pub(super) fn completed(quest: usize) -> Value {
     json!({ "op": "questCompleted", "questId": id(quest) })
 }
 
 /// Numbers from a seed (`SplitMix64`): a case is one number, and the same again each time.
-pub struct Dice(pub u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -116,17 +117,17 @@ impl Dice {
         usize::try_from((mixed ^ (mixed >> 31)) % bound.max(1) as u64).unwrap()
     }
 
-    pub fn chance(&mut self, percent: usize) -> bool {
+    pub(super) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 }
 
 /// How wild a random blueprint is.
 #[derive(Debug, Clone, Copy)]
-pub struct Taste {
+pub(super) struct Taste {
     /// Percent of references that point anywhere instead of back.
-    pub wild: usize,
-    pub with_manual: bool,
+    pub(super) wild: usize,
+    pub(super) with_manual: bool,
 }
 
 /// A quest of the path before `number`, or anything.
@@ -155,7 +156,7 @@ fn condition(dice: &mut Dice, depth: usize, number: usize, size: usize, taste: T
         };
     }
     let other = some_quest(dice, number, size, taste);
-    let assessment = if other < 1000 { 200 + other } else { other + 200 };
+    let assessment = other + 200;
     match dice.below(if taste.with_manual { 15 } else { 14 }) {
         0..=2 => completed(other),
         3 => json!({ "op": "questScore", "questId": id(other), "minPercent": percent }),
@@ -179,7 +180,7 @@ fn condition(dice: &mut Dice, depth: usize, number: usize, size: usize, taste: T
 }
 
 /// A random path of so many quests.
-pub fn random(seed: u64, size: usize, taste: Taste) -> Blueprint {
+pub(super) fn random(seed: u64, size: usize, taste: Taste) -> Blueprint {
     let dice = &mut Dice(seed);
     let from_now = |dice: &mut Dice| now() + TimeDelta::hours(i64::try_from(dice.below(800)).unwrap() - 100);
     let quests = (1..=size).map(|number| {
@@ -209,7 +210,9 @@ pub fn random(seed: u64, size: usize, taste: Taste) -> Blueprint {
             made = match dice.below(3) {
                 0 => made.window(json!({ "opensAt": one })),
                 1 => made.window(json!({ "closesAt": other + TimeDelta::hours(200) })),
-                _ => made.window(json!({ "opensAt": one.min(other), "closesAt": one.max(other) + TimeDelta::hours(1) })),
+                _ => {
+                    made.window(json!({ "opensAt": one.min(other), "closesAt": one.max(other) + TimeDelta::hours(1) }))
+                }
             };
         }
         if dice.chance(taste.wild / 10) {

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::build::{blueprint, chapter, completed, id, now, quest};
 use crate::learning_paths::lint::blueprint::{Blueprint, ChapterStatus};
-use crate::learning_paths::lint::simulate::{Hindrance, Scenario, Simulation, Standing};
 use crate::learning_paths::lint::simulate;
+use crate::learning_paths::lint::simulate::{Hindrance, Scenario, Simulation, Standing};
 use crate::unlocks::evaluate::State;
 
 fn play(blueprint: &Blueprint, scenario: serde_json::Value) -> Simulation {
@@ -27,7 +27,12 @@ fn reasons(simulation: &Simulation, number: usize) -> Vec<&str> {
 fn step_by_step() {
     let path = blueprint(
         Vec::new(),
-        vec![quest(1).optional(), quest(2), quest(3).after(&[2]), quest(4).when(json!({ "op": "pathProgress", "minPercent": 60 }))],
+        vec![
+            quest(1).optional(),
+            quest(2),
+            quest(3).after(&[2]),
+            quest(4).when(json!({ "op": "pathProgress", "minPercent": 60 })),
+        ],
     );
     let simulation = play(&path, json!({}));
     assert_eq!(standings(&simulation), [Standing::Open, Standing::Open, Standing::Locked, Standing::Locked]);
@@ -106,7 +111,10 @@ fn time_and_chapters() {
         (scenario["date"], scenario["completedAt"]) = (json!(date), json!({ id(1).to_string(): now() }));
         standings(&play(&path, scenario))
     };
-    assert_eq!(on("2027-01-01T00:00:00Z")[1..6], [Standing::Open, Standing::Scheduled, Standing::Open, Standing::Open, Standing::Open]);
+    assert_eq!(
+        on("2027-01-01T00:00:00Z")[1..6],
+        [Standing::Open, Standing::Scheduled, Standing::Open, Standing::Open, Standing::Open]
+    );
     assert_eq!(on("2027-02-01T00:00:00Z")[3], Standing::Closed);
     assert_eq!(simulate(&path, &Scenario::default(), now() + TimeDelta::days(90)).counts.closed, 1);
 }
@@ -125,7 +133,10 @@ fn alternatives_are_told_as_such() {
 #[test]
 fn a_scenario_is_read_strictly() {
     assert!(serde_json::from_value::<Scenario>(json!({ "completed": [] })).is_err());
-    assert!(serde_json::from_value::<Scenario>(json!({ "assessmentScores": { id(1).to_string(): { "last": 1 } } })).is_err());
+    assert!(
+        serde_json::from_value::<Scenario>(json!({ "assessmentScores": { id(1).to_string(): { "last": 1 } } }))
+            .is_err()
+    );
 }
 
 #[test]
