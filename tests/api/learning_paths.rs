@@ -179,7 +179,7 @@ async fn learners_find_published_paths_and_those_they_are_in(pool: PgPool) {
     let path = made(&author, "Seen").await;
     let one = chapter(&author, &path, "One").await;
     let mut gated = place(&quest);
-    gated["unlockCriteria"] = json!({"v": 1, "when": {"op": "questCompleted", "questId": Uuid::new_v4()}});
+    gated["unlockCriteria"] = json!({"v": 1, "when": {"op": "questCompleted", "questId": left["id"]}});
     gated["chapterId"] = one["id"].clone();
     let places = [gated.clone(), place(&hidden), place(&left)];
     put(&author, &path, &places).await.expect(200);
