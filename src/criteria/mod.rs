@@ -9,9 +9,12 @@
 //! (96 bits, at most 28 places) is refused rather than rounded.
 
 mod accept;
+mod answers;
 mod check;
 mod claims;
+mod coding;
 mod items;
+mod normalize;
 mod numbers;
 mod questions;
 mod quiz;
@@ -22,11 +25,16 @@ mod task;
 mod unlock;
 mod validation;
 mod violation;
+mod work;
 
 pub use accept::Accept;
+pub use answers::{Answer, Answers, MAX_ANSWER_CHARS};
 pub use check::{Observed, Unmet};
 pub use claims::{Claim, MAX_CLAIM_SECONDS, MAX_CLAIM_TEXT_CHARS};
+pub use coding::{ACCEPTED, CodingResult};
 pub use items::{Choice, Item};
+pub use normalize::normalized;
+pub use numbers::to_json as json_number;
 pub use questions::{ItemKind, Normalize, Question, Tolerance};
 pub use quiz::Quiz;
 pub use scoring::{OrderScoring, Scoring};
@@ -37,3 +45,4 @@ pub use validation::{
     ValidationCriteria, Video,
 };
 pub use violation::Violation;
+pub use work::{MAX_FILES, MAX_URL_BYTES, Work, WorkFile};

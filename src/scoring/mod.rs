@@ -1,0 +1,11 @@
+//! Answers to points: pure, the only place where anything is scored.
+//!
+//! An item with a `scoring` rule can give a part of its points: `map` sums the values of the chosen
+//! options and clamps the sum, `adjacentPairs` counts neighbours in the right order. Every other item
+//! is right or wrong. A `map` may take points away (`lower` below 0); a whole is never below 0.
+//!
+//! Sums and products of numbers with up to 9 decimal places are exact.
+
+mod items;
+
+pub use items::{Score, score, score_item};
