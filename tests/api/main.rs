@@ -7,6 +7,7 @@ mod harness;
 
 mod attempts;
 mod catalogue;
+mod coding_results;
 mod commands;
 mod curriculum;
 mod enrollments;
@@ -16,5 +17,7 @@ mod learning_paths;
 mod races;
 mod secrecy;
 mod statements;
+mod step_checks;
+mod step_reviews;
 
 static MIGRATOR: &sqlx::migrate::Migrator = &quests::db::MIGRATOR;

@@ -156,7 +156,10 @@ pub async fn update_step(
     let touches_units = input.is_optional != current.is_optional
         || input.step_type != current.step_type
         || input.step_number != Some(current.step_number)
-        || input.validation_criteria.is_none() != current.validation_criteria.is_none();
+        || input.validation_criteria.is_none() != current.validation_criteria.is_none()
+        // Results from outside may wait for what the criteria name now.
+        || (matches!(input.step_type, StepType::Coding | StepType::Discussion)
+            && input.validation_criteria != current.validation_criteria);
     if touches_units {
         units::changed(connection, quest).await?;
     }
