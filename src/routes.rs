@@ -79,6 +79,7 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(attempt_steps::complete_step))
         .routes(routes!(reviews::list_step_reviews))
         .routes(routes!(reviews::get_step_review, reviews::review_step))
+        .routes(routes!(reviews::allow_extra_step_tries))
         .routes(routes!(integrations::receive_coding_result))
         .routes(routes!(enrollments::enrol, enrollments::leave))
         .routes(routes!(enrollments::pause_enrollment))

@@ -2,4 +2,5 @@
 
 pub mod seed;
 pub mod verify;
+mod verify_evidence;
 mod verify_paths;

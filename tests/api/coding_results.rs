@@ -320,6 +320,31 @@ async fn a_result_and_the_start_at_the_same_instant_miss_each_other_never(pool: 
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn verify_finds_a_coding_step_without_its_result_and_a_result_that_was_passed_by(pool: PgPool) {
+    let service = Service::start(&pool).await;
+    let (author, learner, grader) = (service.author(), service.learner(), grader(&service));
+    let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
+    let quest = quest_of(&author, "Proof", &[coding(one, &json!({})), coding(two, &json!({}))]).await;
+    learner.attempt(&quest).await;
+    grader.post(RESULTS, result(&learner, one, "s1", &json!({}))).await.expect(200);
+    verify(&pool).await;
+    let drifts = async || {
+        let mut connection = pool.acquire().await.unwrap();
+        quests::commands::verify::verify(&mut connection).await.unwrap().drifts
+    };
+    let tamper = async |sql: &str| crate::harness::execute(&pool, sql.to_owned()).await;
+    tamper("UPDATE evidence_applications SET is_met = FALSE").await;
+    assert!(drifts().await[0].contains("0 met it"), "{:?}", drifts().await);
+    tamper("UPDATE evidence_applications SET is_met = TRUE").await;
+    tamper("UPDATE evidence SET target_id = (SELECT evidence_target FROM quest_steps WHERE step_number = 2)").await;
+    assert!(drifts().await[0].contains("is open"), "{:?}", drifts().await);
+    // Whoever looks at the attempt sets it right.
+    let attempt = learner.all("/v1/me/attempts").await[0].clone();
+    assert_eq!(learner.get(&format!("/v1/attempts/{}", text(&attempt["id"]))).await.expect(200)["status"], "Completed");
+    verify(&pool).await;
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn more_results_than_one_batch_are_all_counted(pool: PgPool) {
     let service = Service::start(&pool).await;
     let (author, learner, grader) = (service.author(), service.learner(), grader(&service));

@@ -35,7 +35,7 @@ fn quiz(limits: &Value) -> Value {
     let mut quiz = json!({"v": 1, "type": "Quiz", "minPercent": 75, "items": [
         {"id": "q1", "kind": "multipleChoice", "prompt": "Which are monotone?", "points": 2, "options": options, "correct": ["a", "b"],
          "scoring": {"rule": "map", "map": {"a": 0.5, "b": 0.5, "c": -0.5}, "lower": 0, "upper": 1}},
-        {"id": "q2", "kind": "numeric", "prompt": "pi?", "points": 1, "value": 3.1416, "tolerance": {"abs": 0.001}},
+        {"id": "q2", "kind": "numeric", "prompt": "g?", "points": 1, "value": 9.81, "tolerance": {"abs": 0.001}},
         {"id": "q3", "kind": "trueFalse", "prompt": "Is 1 odd?", "points": 1, "correct": true},
     ]});
     quiz.as_object_mut().unwrap().extend(limits.as_object().unwrap().clone());
@@ -51,7 +51,7 @@ fn wrong() -> Value {
 }
 
 fn right() -> Value {
-    answers(&json!({"q1": ["b", "a"], "q2": 3.1416, "q3": true}))
+    answers(&json!({"q1": ["b", "a"], "q2": 9.81, "q3": true}))
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -64,7 +64,7 @@ async fn a_quiz_is_scored_by_the_server_and_every_try_is_kept(pool: PgPool) {
     assert_eq!((&quiz["attemptsLeft"], &quiz["score"]), (&json!(3), &Value::Null));
 
     // Partial credit: a and c are worth 0.5 - 0.5 of 2 points.
-    let partial = answers(&json!({"q1": ["a", "c"], "q2": 3.142, "q3": true}));
+    let partial = answers(&json!({"q1": ["a", "c"], "q2": 9.8105, "q3": true}));
     let unmet = learner.complete(&attempt, quiz, partial.clone()).await.problem(422, "criteria_not_met");
     assert_eq!(unmet["score"], json!({"points": 2.0, "maxPoints": 4.0, "percent": 50.0}));
     assert_eq!((&unmet["attemptsCount"], &unmet["attemptsLeft"]), (&json!(1), &json!(2)));
@@ -127,6 +127,48 @@ async fn no_try_is_taken_beyond_the_limit(pool: PgPool) {
     assert_eq!(refused.problem(409, "no_tries_left")["attemptsCount"], 2);
     let kept = step_of(&learner, &attempt, 0).await;
     assert_eq!((&kept["attemptsCount"], &kept["submissionData"]), (&json!(2), &wrong()));
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn a_grader_may_allow_more_tries_so_that_nobody_is_stuck(pool: PgPool) {
+    let service = Service::start(&pool).await;
+    let (author, learner) = (service.author(), service.learner());
+    let quest = quest_of(&author, "Stuck", &[checked("quiz", &quiz(&json!({"maxAttempts": 1})))]).await;
+    let attempt = learner.attempt(&quest).await;
+    let quiz = &attempt["steps"][0];
+    let path = format!("/v1/attempts/{}/steps/{}/extra-tries", text(&attempt["id"]), text(&quiz["stepId"]));
+    let two = json!({"tries": 2, "reason": "The network was down."});
+    learner.complete(&attempt, quiz, wrong()).await.problem(422, "criteria_not_met");
+    learner.complete(&attempt, quiz, right()).await.problem(409, "no_tries_left");
+    learner.post(&path, two.clone()).await.problem(403, "forbidden");
+    for (body, at) in [
+        (json!({"tries": 0, "reason": "x"}), "/tries"),
+        (json!({"tries": 101, "reason": "x"}), "/tries"),
+        (json!({"tries": 1, "reason": " "}), "/reason"),
+    ] {
+        assert_eq!(author.post(&path, body).await.problem(422, "validation_failed")["errors"][0]["pointer"], at);
+    }
+    let allowed = author.post(&path, two.clone()).await.expect(200);
+    assert_eq!((&allowed["attemptsLeft"], &allowed["extraTries"]), (&json!(2), &json!(2)));
+    let unmet = learner.complete(&attempt, quiz, wrong()).await.problem(422, "criteria_not_met");
+    assert_eq!(unmet["attemptsLeft"], 1);
+    learner.complete(&attempt, quiz, right()).await.expect(200);
+    author.post(&path, two.clone()).await.problem(409, "step_completed");
+
+    let both = service.author();
+    let own = both.attempt(&quest).await;
+    let own_path = format!("/v1/attempts/{}/steps/{}/extra-tries", text(&own["id"]), text(&quiz["stepId"]));
+    both.post(&own_path, two.clone()).await.problem(403, "forbidden");
+    // Before the first try, too.
+    assert_eq!(author.post(&own_path, two).await.expect(200)["attemptsLeft"], 3);
+    assert_eq!(both.attempt(&quest).await["steps"][0]["status"], "NotStarted");
+    let notes = crate::harness::rows(
+        &pool,
+        "SELECT details ->> 'reason' AS reason FROM audit_log WHERE action = 'allow extra tries'",
+    )
+    .await;
+    assert_eq!(notes, vec![json!({"reason": "The network was down."}); 2]);
+    verify(&pool).await;
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -227,7 +269,7 @@ async fn an_edited_key_decides_the_next_try(pool: PgPool) {
     let (author, learner) = (service.author(), service.learner());
     let quest = quest_of(&author, "Quiz", &[checked("quiz", &quiz(&json!({"maxAttempts": 1})))]).await;
     let attempt = learner.attempt(&quest).await;
-    let said = answers(&json!({"q1": ["a", "b"], "q2": 3.1416, "q3": false}));
+    let said = answers(&json!({"q1": ["a", "b"], "q2": 9.81, "q3": false}));
     let mut criteria = quiz(&json!({"maxAttempts": 2}));
     criteria["minPercent"] = json!(80);
     let at = format!("{}/steps/{}", path_of(&quest), text(&attempt["steps"][0]["stepId"]));

@@ -2,6 +2,7 @@
 //! documents and answers.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "`make soak` is asked for by the environment")]
 
 mod fuzz;
 
