@@ -10,7 +10,7 @@ use crate::config::ContentLimits;
 use crate::curriculum::http::read_file;
 use crate::curriculum::service::{self, Progress, Refusal, rows};
 use crate::curriculum::version::{Build, CurriculumVersion, build};
-use crate::curriculum::{Action, Curriculum, DEMO, Format, Plan};
+use crate::curriculum::{Action, Change, Curriculum, DEMO, Format, Plan};
 use crate::db::Db;
 use crate::http::Problem;
 use crate::origin::Origin;
@@ -70,21 +70,14 @@ fn json_of(file: &Path) -> Result<serde_json::Value, String> {
 
 /// A problem as lines of text: its sentence, then every field at fault.
 fn told(what: &str, problem: &Problem) -> String {
-    let mut text = format!("{what}: {}", problem.detail());
-    for error in problem.field_errors() {
-        text.push_str(&format!("\n  {} {}", error.pointer, error.detail));
-    }
+    let mut lines = vec![format!("{what}: {}", problem.detail())];
+    lines.extend(problem.field_errors().iter().map(|error| format!("  {} {}", error.pointer, error.detail)));
     for finding in problem.member("findings").and_then(|findings| findings.as_array()).into_iter().flatten() {
         let part = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
-        text.push_str(&format!(
-            "\n  {} {}: {} {}",
-            part("severity"),
-            part("code"),
-            part("message"),
-            part("suggestion")
-        ));
+        let (message, suggestion) = (part("message"), part("suggestion"));
+        lines.push(format!("  {} {}: {message} {suggestion}", part("severity"), part("code")));
     }
-    text
+    lines.join("\n")
 }
 
 /// What applying the source would do.
@@ -103,18 +96,16 @@ fn refused(refusal: Refusal) -> String {
 /// A plan for people: what changes, a line each, and the counts.
 #[must_use]
 pub fn shown(plan: &Plan) -> String {
-    let mut text = String::new();
-    for change in plan.changes.iter().filter(|change| change.action != Action::None) {
+    let changed = plan.changes.iter().filter(|change| change.action != Action::None);
+    let line = |change: &Change| {
         let kind = serde_json::to_value(change.kind).unwrap_or_default();
-        let kind = kind.as_str().unwrap_or_default();
-        text.push_str(&format!("{:<10} {kind:<12} {}", change.action.as_str(), change.key));
-        if !change.fields.is_empty() {
-            text.push_str(&format!(" ({})", change.fields.join(", ")));
-        }
-        text.push('\n');
-    }
+        let (action, kind) = (change.action.as_str(), kind.as_str().unwrap_or_default());
+        let fields = change.fields.join(", ");
+        let fields = if fields.is_empty() { fields } else { format!(" ({fields})") };
+        format!("{action:<10} {kind:<12} {}{fields}", change.key)
+    };
     let counts: Vec<String> = plan.summary.iter().map(|(action, count)| format!("{count} {action}")).collect();
-    text + &counts.join(", ")
+    changed.map(line).chain([counts.join(", ")]).collect::<Vec<String>>().join("\n")
 }
 
 /// Applies a file, all of it or nothing, while it is still what `plan` says; `advance` is told the rows written.

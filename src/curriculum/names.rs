@@ -63,14 +63,11 @@ impl Names {
     pub fn to_ids(&self, criteria: &Value, path: &str, at: &str, errors: &mut Vec<Violation>) -> Value {
         walk(criteria, "", &mut |field, text, pointer| {
             let (what, name, _) = FIELDS.iter().find(|(_, _, key)| *key == field)?;
-            let id = match self.id(*what, &full(*what, text, path)) {
-                Some(id) => id.to_string(),
-                None => {
-                    errors.push(Violation { pointer: format!("{at}{pointer}"), detail: missing(*what).to_owned() });
-                    Uuid::nil().to_string()
-                }
-            };
-            Some(((*name).to_owned(), id))
+            let id = self.id(*what, &full(*what, text, path));
+            if id.is_none() {
+                errors.push(Violation { pointer: format!("{at}{pointer}"), detail: missing(*what).to_owned() });
+            }
+            Some(((*name).to_owned(), id.unwrap_or_default().to_string()))
         })
     }
 }

@@ -44,10 +44,9 @@ pub enum Refusal {
 
 impl From<sqlx::Error> for Refusal {
     fn from(error: sqlx::Error) -> Self {
-        match crate::db::broken_constraint(&error) {
-            Some(name) if name.ends_with("_key_once") => Self::KeyTaken,
-            _ => Self::Database(error),
-        }
+        // What has the file's keys is locked; only what somebody else has just made can be in the way.
+        let is_taken = error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation);
+        if is_taken { Self::KeyTaken } else { Self::Database(error) }
     }
 }
 

@@ -53,8 +53,7 @@ impl State {
 pub async fn scope_of(connection: &mut PgConnection, file: &Curriculum, lock: bool) -> Result<Scope, sqlx::Error> {
     let quest_keys: Vec<String> = file.quests.iter().map(|quest| quest.key.clone()).collect();
     let path_keys: Vec<String> = file.learning_paths.iter().map(|path| path.key.clone()).collect();
-    let mut scope = Scope::default();
-    scope.quests = sqlx::query_scalar!(
+    let quests = sqlx::query_scalar!(
         "SELECT id FROM quests WHERE key = ANY($1)
              OR id IN (SELECT place.quest_id FROM learning_path_quests AS place
                        JOIN learning_paths AS path ON path.id = place.learning_path_id WHERE path.key = ANY($2))
@@ -65,7 +64,7 @@ pub async fn scope_of(connection: &mut PgConnection, file: &Curriculum, lock: bo
     .fetch_all(&mut *connection)
     .await?;
     if lock {
-        sqlx::query_scalar!("SELECT id FROM quests WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &scope.quests)
+        sqlx::query_scalar!("SELECT id FROM quests WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &quests)
             .fetch_all(&mut *connection)
             .await?;
         sqlx::query_scalar!(
@@ -73,15 +72,15 @@ pub async fn scope_of(connection: &mut PgConnection, file: &Curriculum, lock: bo
                  OR id IN (SELECT learning_path_id FROM learning_path_quests WHERE quest_id = ANY($2))
              ORDER BY id FOR NO KEY UPDATE",
             &path_keys,
-            &scope.quests
+            &quests
         )
         .fetch_all(&mut *connection)
         .await?;
     }
-    scope.paths = sqlx::query_scalar!("SELECT id FROM learning_paths WHERE key = ANY($1) ORDER BY id", &path_keys)
+    let paths = sqlx::query_scalar!("SELECT id FROM learning_paths WHERE key = ANY($1) ORDER BY id", &path_keys)
         .fetch_all(connection)
         .await?;
-    Ok(scope)
+    Ok(Scope { quests, paths })
 }
 
 /// Loads what is meant, and the names of all that criteria refer to: those of the database and those of `file`.

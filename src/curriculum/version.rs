@@ -94,7 +94,8 @@ struct Material {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Session {
-    session: i32,
+    #[serde(rename = "session")]
+    number: i32,
     #[serde(default)]
     topic: Option<String>,
     #[serde(default)]
@@ -260,7 +261,7 @@ fn quest(subject: &Subject, syllabus: Option<&Syllabus>, keys: &BTreeMap<&str, S
 /// One step for each week's sessions.
 fn weeks(syllabus: &Syllabus, per_week: u32) -> Vec<FileStep> {
     let mut sessions: Vec<&Session> = syllabus.sessions.iter().collect();
-    sessions.sort_by_key(|session| session.session);
+    sessions.sort_by_key(|session| session.number);
     let weeks = sessions.chunks(usize::try_from(per_week).unwrap_or(usize::MAX)).enumerate();
     weeks.map(|(index, sessions)| week(index + 1, sessions, &syllabus.constructive_questions)).collect()
 }
@@ -270,7 +271,7 @@ fn week(number: usize, sessions: &[&Session], questions: &[Question]) -> FileSte
     let topics: Vec<String> = sessions.iter().map(|session| topic(session)).collect();
     let mut body = String::new();
     for session in sessions {
-        let _ = writeln!(body, "## Session {}: {}\n", session.session, topic(session));
+        let _ = writeln!(body, "## Session {}: {}\n", session.number, topic(session));
         let outcomes = session.los.as_deref().unwrap_or_default().join(", ");
         let materials = session.student_materials.as_deref().map(one_line).unwrap_or_default();
         let tasks = session.student_tasks.as_deref().map(one_line).unwrap_or_default();
@@ -279,7 +280,7 @@ fn week(number: usize, sessions: &[&Session], questions: &[Question]) -> FileSte
                 let _ = writeln!(body, "- {name}: {text}");
             }
         }
-        let asked = questions.iter().filter(|question| question.session_no == session.session);
+        let asked = questions.iter().filter(|question| question.session_no == session.number);
         for question in asked.filter_map(|question| question.details.as_deref()) {
             let _ = writeln!(body, "- Question: {}", one_line(question));
         }

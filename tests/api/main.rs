@@ -9,6 +9,7 @@ mod attempts;
 mod catalogue;
 mod commands;
 mod curriculum;
+mod curriculum_files;
 mod enrollments;
 mod events;
 mod http;
