@@ -102,3 +102,108 @@ fn sorted(value: Value, is_free: bool) -> Value {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn text() -> impl Strategy<Value = String> {
+        let odd = prop::sample::select(vec![
+            "",
+            " ",
+            "~",
+            "null",
+            "yes",
+            "No",
+            "on",
+            "1",
+            "1.0",
+            "0x1F",
+            "1e3",
+            ".inf",
+            ".nan",
+            "2026-01-01",
+            "- a",
+            "? a",
+            "a: b",
+            "a #b",
+            "# a",
+            "|",
+            ">",
+            "&a",
+            "*a",
+            "!a",
+            "%a",
+            "@a",
+            "`a",
+            "'",
+            "\"",
+            "\\",
+            "{",
+            "[",
+            "}",
+            "]",
+            ",",
+            "a\n",
+            "a\n\n",
+            "\na",
+            " a",
+            "a ",
+            "\ta",
+            "a\tb",
+            "a\r\nb",
+            "a\n  b\n c",
+            "\u{85}",
+            "\u{2028}",
+            "\u{feff}a",
+            "é🚀",
+            "---",
+            "...",
+            "=",
+            "<<",
+            "y",
+            "n",
+            "true",
+            "1_000",
+            "1:30",
+        ])
+        .prop_map(str::to_owned);
+        prop_oneof![odd, "\\PC{0,40}", "[ -~\n]{0,120}"]
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_filter("JSON has no others", |number| number.is_finite()).prop_map(Value::from),
+            text().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::vec((text(), inner), 0..5).prop_map(|fields| fields.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+        #[test]
+        fn what_is_written_is_read_back_in_both_formats(content in value(), title in text()) {
+            let file: Curriculum = serde_json::from_value(json!({"v": 1, "quests": [{
+                "key": "a", "title": title, "description": title, "questType": "Practice", "difficultyLevel": "Expert",
+                "steps": [{"key": "s", "title": "S", "description": "S", "stepType": "Reading", "content": {"any": content}}],
+            }]})).unwrap();
+            for format in [Format::Json, Format::Yaml] {
+                let text = write(format, &file);
+                let back = read(format, text.as_bytes()).map_err(|problem| TestCaseError::fail(format!("{}\n{text}", problem.detail())))?;
+                prop_assert_eq!(&back, &file, "{}", text);
+                prop_assert_eq!(write(format, &back), text);
+            }
+        }
+    }
+}

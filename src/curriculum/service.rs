@@ -115,7 +115,7 @@ pub async fn apply_file(
             check_published(connection, origin, path, id).await?;
         }
     }
-    request_judgement(connection, origin, &plan, &state, &paths).await?;
+    request_judgement(connection, origin, file, &plan, &state, &paths).await?;
     Ok(plan)
 }
 
@@ -269,13 +269,28 @@ async fn check_published(
 async fn request_judgement(
     connection: &mut PgConnection,
     origin: &Origin,
+    file: &Curriculum,
     plan: &Plan,
     state: &State,
     paths: &[Uuid],
 ) -> Result<(), sqlx::Error> {
-    let opens = |change: &&super::Change| {
-        matches!(change.action, Action::Create | Action::Deactivate)
-            || change.fields.iter().any(|field| field == "isActive" || field == "prerequisites")
+    // Nobody has completed what a quest needs while all of that is new, too.
+    let new: HashSet<&str> = plan
+        .changed(Kind::Quest)
+        .values()
+        .filter(|change| change.action == Action::Create)
+        .map(|change| change.key.as_str())
+        .collect();
+    let needs_old: HashSet<&str> = file
+        .quests
+        .iter()
+        .filter(|quest| quest.prerequisites.iter().any(|key| !new.contains(key.as_str())))
+        .map(|quest| quest.key.as_str())
+        .collect();
+    let opens = |change: &&super::Change| match change.action {
+        Action::Create => needs_old.contains(change.key.as_str()),
+        Action::Deactivate => true,
+        _ => change.fields.iter().any(|field| field == "isActive" || field == "prerequisites"),
     };
     let changed = plan.changed(Kind::Quest);
     let mut quests: Vec<Uuid> = changed
