@@ -13,6 +13,7 @@ mod curriculum_files;
 mod enrollments;
 mod events;
 mod http;
+mod insights;
 mod learning_paths;
 mod races;
 mod secrecy;
