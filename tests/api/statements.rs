@@ -5,6 +5,7 @@ use sqlx::{ConnectOptions, PgPool};
 
 use crate::harness::proxy::Counter;
 use crate::harness::{Service, Setup, path_of, rows, text};
+use crate::step_checks::{checked, quest_of};
 
 pub async fn counted(pool: &PgPool) -> (Service, Counter) {
     let mut url = pool.connect_options().to_url_lossy();
@@ -25,6 +26,13 @@ pub fn own(counter: &Counter) -> Vec<String> {
     counter.statements().into_iter().filter(|sql| !foreign(sql)).collect()
 }
 
+/// The background judges learners anew after edits; that is nobody's call either.
+async fn at_rest(pool: &PgPool) {
+    while !rows(pool, "SELECT 1 AS one FROM reevaluations").await.is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn completing_a_step_costs_at_most_4_statements_and_a_quest_at_most_8(pool: PgPool) {
     let (service, counter) = counted(&pool).await;
@@ -33,10 +41,7 @@ async fn completing_a_step_costs_at_most_4_statements_and_a_quest_at_most_8(pool
         let quest = author.quest(&format!("Q{steps}"), steps, 100).await;
         let next = author.quest(&format!("N{steps}"), 1, 0).await;
         author.needs(&next, &[&quest]).await.expect(200);
-        // The background judges learners anew after these edits; that is nobody's call either.
-        while !rows(&pool, "SELECT 1 AS one FROM reevaluations").await.is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        at_rest(&pool).await;
         let attempt = learner.attempt(&quest).await;
         let all = attempt["steps"].as_array().unwrap();
         for (index, step) in all.iter().enumerate() {
@@ -73,6 +78,7 @@ async fn a_page_of_a_list_costs_at_most_2_statements(pool: PgPool) {
             .expect(201);
     }
     learner.attempt(&first).await;
+    at_rest(&pool).await;
     let lists = [
         "/v1/quests".to_owned(),
         "/v1/quests?q=quest".to_owned(),
@@ -109,4 +115,54 @@ async fn connections_stay_open_from_one_request_to_the_next(pool: PgPool) {
     }
     let after = connections().await;
     assert!(before.iter().all(|pid| after.contains(pid)), "{before:?} became {after:?}");
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn tries_results_and_reviews_cost_few_statements(pool: PgPool) {
+    let (service, counter) = counted(&pool).await;
+    let (author, learner) = (service.author(), service.learner());
+    let grader = service.client_as(uuid::Uuid::new_v4(), &["service"]);
+    let problem = uuid::Uuid::new_v4();
+    let items = json!([{"id": "q", "kind": "trueFalse", "prompt": "?", "points": 1, "correct": true}]);
+    let steps = [
+        json!({"v": 1, "type": "Quiz", "minPercent": 100, "items": items}),
+        json!({"v": 1, "type": "Coding", "minTestsPassedPercent": 100, "grader": {"ref": "g", "problemId": problem}}),
+        json!({"v": 1, "type": "Submission", "accept": [{"kind": "text"}], "review": "manual"}),
+    ];
+    let steps: Vec<Value> = steps.iter().map(|criteria| checked(text(&criteria["type"]), criteria)).collect();
+    let quest = quest_of(&author, "Counted", &steps).await;
+    let attempt = learner.attempt(&quest).await;
+    let cost = |what: &str, most: usize| {
+        let statements = own(&counter);
+        counter.reset();
+        assert!(
+            !statements.is_empty() && statements.len() <= most,
+            "{what}: {} of {most}: {statements:#?}",
+            statements.len()
+        );
+    };
+    let result = |id: &str, status: &str| json!({"submissionId": id, "authUserId": learner.id, "problemId": problem, "status": status});
+    let results = "/v1/integrations/coding-results";
+
+    counter.reset();
+    learner
+        .complete(&attempt, &attempt["steps"][0], json!({"answers": {"q": false}}))
+        .await
+        .problem(422, "criteria_not_met");
+    cost("a quiz that is not passed", 3);
+    // Lock, keep, find; load, read, apply, save, note, tell; what became of it.
+    grader.post(results, result("early", "Accepted")).await.expect(200);
+    cost("a result that waits", 5);
+    learner.complete(&attempt, &attempt["steps"][0], json!({"answers": {"q": true}})).await.expect(200);
+    cost("a quiz that lets a result through", 8);
+    grader.post(results, result("early", "Accepted")).await.expect(200);
+    cost("a result that came before", 3);
+    learner.complete(&attempt, &attempt["steps"][2], json!({"text": "mine"})).await.expect(200);
+    cost("handing in", 4);
+    let review = author.get("/v1/step-reviews").await.expect(200)["items"][0].clone();
+    cost("the queue", 1);
+    let path = format!("/v1/attempts/{}/steps/{}/review", text(&attempt["id"]), text(&attempt["steps"][2]["stepId"]));
+    let headers = [("If-Match", text(&review["etag"]))];
+    author.send(reqwest::Method::POST, &path, &headers, Some(&json!({"decision": "accept"}))).await.expect(200);
+    cost("a review that completes the quest", 10);
 }
