@@ -57,7 +57,9 @@ fn describe_headers(method: &str, operation: &mut Value) {
         || operation["operationId"] == "clone_quest"
         || operation["operationId"] == "clone_learning_path"
         || operation["operationId"].as_str().is_some_and(|name| name.ends_with("_curriculum") || name == "enrol")
-        || operation["operationId"] == "start_attempt";
+        || operation["operationId"] == "start_attempt"
+        || operation["operationId"] == "receive_coding_result"
+        || operation["operationId"] == "allow_extra_step_tries";
     if method != "get" && !creates {
         let mut if_match = header("If-Match", "ETag of the resource that is changed; answered 412 if it has changed");
         // What people decide on must be what they have read.
