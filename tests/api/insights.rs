@@ -20,6 +20,7 @@ async fn path(author: &Client, chapters: &[Value], quests: &[Value]) -> (String,
     (at, listed)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
 fn place(quest: &Value, changes: Value) -> Value {
     let mut place = json!({"questId": quest["id"], "difficultyLevel": "Beginner"});
     for (name, value) in changes.as_object().unwrap() {
@@ -43,10 +44,10 @@ async fn findings(author: &Client, at: &str) -> Vec<String> {
         }
     }
     assert_eq!(lint["isPublishable"], json!(findings.iter().all(|finding| finding["severity"] != "error")));
-    let line = |finding: &Value| {
+    let told = |finding: &Value| {
         format!("{} {} {}", text(&finding["severity"]), text(&finding["code"]), text(&finding["pointer"]))
     };
-    findings.iter().map(line).collect()
+    findings.iter().map(told).collect()
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
