@@ -14,6 +14,7 @@ mod check;
 mod claims;
 mod coding;
 mod items;
+mod links;
 mod normalize;
 mod numbers;
 mod questions;
@@ -33,6 +34,7 @@ pub use check::{Observed, Unmet};
 pub use claims::{Claim, MAX_CLAIM_SECONDS, MAX_CLAIM_TEXT_CHARS};
 pub use coding::{ACCEPTED, CodingResult};
 pub use items::{Choice, Item};
+pub use links::MAX_URL_BYTES;
 pub use normalize::normalized;
 pub use numbers::to_json as json_number;
 pub use questions::{ItemKind, Normalize, Question, Tolerance};
@@ -45,4 +47,4 @@ pub use validation::{
     ValidationCriteria, Video,
 };
 pub use violation::Violation;
-pub use work::{MAX_FILES, MAX_URL_BYTES, Work, WorkFile};
+pub use work::{MAX_FILES, Work, WorkFile};
