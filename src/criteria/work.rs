@@ -175,7 +175,7 @@ fn check_url(url: &Url, accept: &[Accept], unmet: &mut Vec<Unmet>) {
                 detail: format!("The link must lead to {}.", hosts.join(" or ")),
                 current: Value::from(url.host_str()),
                 target: Value::from(hosts),
-            })
+            });
         }
         Some(_) => {}
     }
