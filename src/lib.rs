@@ -3,7 +3,7 @@
 //! The map, from the ground up; each module uses what stands above it in this list (docs/architecture.md
 //! names the few places where neighbours know each other):
 //! `config` `ids` `clock` `origin` `db` `audit` `criteria` `user_service`, then `http`, then `outbox` and `learners`,
-//! then `rewards` and `unlocks`, then `quests`, then `learning_paths` and `enrollments`, then `attempts`,
+//! then `rewards` and `unlocks`, then `quests`, then `learning_paths` and `enrollments`, then `curriculum` and `attempts`,
 //! then `openapi`, `routes` and `app`.
 
 pub mod app;

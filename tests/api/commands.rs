@@ -160,6 +160,19 @@ async fn a_file_is_planned_imported_and_exported_from_the_command_line(pool: PgP
         out(&built),
         err(&built)
     );
+    let before = rows(&pool, "SELECT id, updated_at FROM quests ORDER BY id").await;
+    let twice = quests(&["import", "--curriculum-version", version, &database]).await;
+    assert!(
+        twice.status.code() == Some(1) && err(&twice).contains("is there already"),
+        "{}{}",
+        out(&twice),
+        err(&twice)
+    );
+    assert_eq!(
+        rows(&pool, "SELECT id, updated_at FROM quests ORDER BY id").await,
+        before,
+        "what authors made of it stays"
+    );
 }
 
 /// A file that the system clears away with the build's own.
