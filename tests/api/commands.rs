@@ -14,6 +14,8 @@ async fn quests(arguments: &[&str]) -> Output {
     tokio::process::Command::new(env!("CARGO_BIN_EXE_quests"))
         .args(arguments)
         .env_clear()
+        // Somebody may be trying the service on the default port meanwhile.
+        .env("BIND_ADDR", "127.0.0.1:0")
         .stdin(Stdio::null())
         .output()
         .await
