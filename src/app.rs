@@ -120,7 +120,10 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         events: chrono::TimeDelta::days(config.broker.event_retention_days.into()),
         keys: chrono::TimeDelta::hours(limits.idempotency_key_hours.into()),
     };
-    tasks.spawn(jobs(db, clock, retention, config.unlock_interval_seconds, stop.clone()));
+    if config.background_jobs {
+        tasks.spawn(jobs(db, clock, retention, config.unlock_interval_seconds, stop.clone()));
+    }
+    tasks.spawn(upkeep(stop.clone()));
     tasks.close();
     Ok(Running { address, stop, tasks })
 }
@@ -175,11 +178,21 @@ async fn jobs(db: Db, clock: Clock, retention: Retention, unlock_interval: u64, 
                 Ok(rows) => tracing::info!(rows, "old events and keys removed"),
                 Err(error) => tracing::warn!(%error, "housekeeping goes on later"),
             }
-            crate::http::health::recorder().run_upkeep();
         }
         ticks += 1;
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// What each process does for itself: metrics that nobody reads are not kept for ever.
+async fn upkeep(stop: CancellationToken) {
+    loop {
+        crate::http::health::recorder().run_upkeep();
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_hours(1)) => {}
             () = stop.cancelled() => return,
         }
     }

@@ -220,6 +220,9 @@ pub struct Config {
     /// What is logged: a tracing filter
     #[arg(long, env = "RUST_LOG", default_value = "info,lapin=warn,sqlx::query=warn", value_name = "FILTER")]
     pub rust_log: String,
+    /// Do the background work in this process: recomputing, unlocking, housekeeping; false where another replica does it
+    #[arg(long, env = "BACKGROUND_JOBS", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub background_jobs: bool,
     /// How often quests that time alone opens are looked for, in seconds
     #[arg(long, env = "UNLOCK_INTERVAL_SECONDS", default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub unlock_interval_seconds: u64,
