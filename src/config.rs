@@ -116,6 +116,9 @@ pub struct HttpLimits {
     /// Largest request body, in bytes
     #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 1_048_576, value_name = "BYTES")]
     pub max_body_bytes: usize,
+    /// Largest curriculum file, in bytes
+    #[arg(long, env = "MAX_CURRICULUM_BYTES", default_value_t = 16_777_216, value_name = "BYTES")]
+    pub max_curriculum_bytes: usize,
     /// Largest request line and headers together, in bytes
     #[arg(long, env = "MAX_HEADER_BYTES", default_value_t = 32_768, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(8192..=1_048_576))]
     pub max_header_bytes: u32,
@@ -170,6 +173,12 @@ pub struct ContentLimits {
     /// Prerequisites of one quest
     #[arg(long, env = "MAX_PREREQUISITES", default_value_t = 50, value_name = "N")]
     pub max_prerequisites: usize,
+    /// Assessments of one quest
+    #[arg(long, env = "MAX_ASSESSMENTS", default_value_t = 20, value_name = "N")]
+    pub max_assessments: usize,
+    /// Quests of one curriculum file
+    #[arg(long, env = "MAX_CURRICULUM_QUESTS", default_value_t = 5_000, value_name = "N")]
+    pub max_curriculum_quests: usize,
     /// Quests of one learning path
     #[arg(long, env = "MAX_PATH_QUESTS", default_value_t = 1_000, value_name = "N")]
     pub max_path_quests: usize,

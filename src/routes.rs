@@ -7,6 +7,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::attempts::http as attempts;
+use crate::curriculum::http as curriculum;
 use crate::enrollments::http as enrollments;
 use crate::http::health;
 use crate::learning_paths::http::{chapters, insights, paths, quests as path_quests};
@@ -28,6 +29,7 @@ use crate::quests::http::{quests, resources, sets, steps};
         (name = "resources", description = "What helps with a quest (seed: `quest_resources`)"),
         (name = "learning-paths", description = "Quests in an order (seed: `learning_paths`, `learning_path_quests`)"),
         (name = "chapters", description = "Groups of a path's quests, with a schedule (seed: `quest_chapters`)"),
+        (name = "curriculum", description = "Quests and learning paths as files"),
         (name = "attempts", description = "A learner's way through a quest (seed: `user_quest_attempts`, `user_quest_step_progress`)"),
         (name = "enrollments", description = "Learners in learning paths (seed: `user_learning_path_progress`)"),
         (name = "operations", description = "For operators; no token"),
@@ -65,6 +67,11 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(chapters::list_chapters, chapters::create_chapter))
         .routes(routes!(chapters::order_chapters))
         .routes(routes!(chapters::get_chapter, chapters::update_chapter, chapters::delete_chapter))
+        .routes(routes!(curriculum::plan_curriculum))
+        .routes(routes!(curriculum::apply_curriculum))
+        .routes(routes!(curriculum::export_curriculum))
+        .routes(routes!(curriculum::get_curriculum_schema))
+        .routes(routes!(curriculum::create_learning_path_from_curriculum))
         .routes(routes!(attempts::start_attempt))
         .routes(routes!(attempts::list_attempts))
         .routes(routes!(attempts::get_attempt, attempts::update_attempt))

@@ -1,5 +1,5 @@
 //! The commands of the binary besides `serve`.
 
-pub mod seed;
+pub mod files;
 pub mod verify;
 mod verify_paths;
