@@ -244,8 +244,8 @@ pub enum Trigger {
     Skills,
 }
 
-/// Judges what a trigger may open, and the quests of the learner's own paths with that quest, which
-/// decide what is next there. Reads this transaction's own writes; one statement.
+/// Judges what a trigger may open, and all quests of the learner's own paths with that quest or one that
+/// may open, which decide what is next there. Reads this transaction's own writes; one statement.
 ///
 /// # Errors
 /// The database's.
@@ -261,19 +261,22 @@ pub async fn judge_after(
     };
     let rows = load!(
         connection,
-        r"SELECT quest_id AS id FROM quest_prerequisites WHERE prerequisite_quest_id = $3::uuid
-          UNION
-          SELECT quest_id FROM learning_path_quests
-          WHERE unlock_refs && ($4::uuid[]
-              || ARRAY(SELECT learning_path_id FROM learning_path_quests WHERE quest_id = $5::uuid)
-              || ARRAY(SELECT chapter_id FROM learning_path_quests WHERE quest_id = $5::uuid AND chapter_id IS NOT NULL)
-              || ARRAY(SELECT id FROM quest_assessments WHERE quest_id = $5::uuid))
+        r"WITH opening AS (
+              SELECT quest_id AS id FROM quest_prerequisites WHERE prerequisite_quest_id = $3::uuid
+              UNION
+              SELECT quest_id FROM learning_path_quests
+              WHERE unlock_refs && ($4::uuid[]
+                  || ARRAY(SELECT learning_path_id FROM learning_path_quests WHERE quest_id = $5::uuid)
+                  || ARRAY(SELECT chapter_id FROM learning_path_quests WHERE quest_id = $5::uuid AND chapter_id IS NOT NULL)
+                  || ARRAY(SELECT id FROM quest_assessments WHERE quest_id = $5::uuid))
+          )
+          SELECT id FROM opening
           UNION
           SELECT other.quest_id FROM learning_path_quests AS own
           JOIN user_learning_path_progress AS mine ON mine.learning_path_id = own.learning_path_id
               AND mine.auth_user_id = ANY($1) AND mine.left_at IS NULL
           JOIN learning_path_quests AS other ON other.learning_path_id = own.learning_path_id
-          WHERE own.quest_id = $5::uuid",
+          WHERE own.quest_id = $5::uuid OR own.quest_id IN (SELECT id FROM opening)",
         &[learner.id.0],
         learner.now,
         completed,

@@ -5,7 +5,7 @@ use axum::http::header::AUTHORIZATION;
 use chrono::TimeDelta;
 use sqlx::PgConnection;
 
-use super::progress::update_with;
+use super::progress::update_judged;
 use crate::config::UserServiceConfig;
 use crate::db::Db;
 use crate::http::Caller;
@@ -104,11 +104,8 @@ async fn keep(
     .await?;
     if risen {
         let judged = judge_after(connection, &learner, Trigger::Skills).await?;
-        let opened = record(connection, &mut learner, &judged, Because::default()).await?;
-        for quest in opened {
-            let judged = judge_after(connection, &learner, Trigger::Moved(quest.quest_id)).await?;
-            update_with(connection, &mut learner, quest.quest_id, &judged, None).await?;
-        }
+        record(connection, &mut learner, &judged, Because::default()).await?;
+        update_judged(connection, &mut learner, &judged, None).await?;
         enqueue(connection, &mut learner, origin).await?;
     }
     Ok(())
