@@ -42,6 +42,20 @@ async fn progress(learner: &Client, path: &Value) -> Value {
     rows.find(|row| row["learningPathId"] == path["id"]).expect("enrolled").clone()
 }
 
+async fn availability(learner: &Client, quest: &Value) -> String {
+    text(&learner.get(&path_of(quest)).await.expect(200)["my"]["availability"]).to_owned()
+}
+
+/// Whether the learner was told that the quest is open.
+async fn was_told(pool: &PgPool, learner: &Client, quest: &Value) -> bool {
+    let sql = format!(
+        "SELECT 1 AS one FROM outbox_events WHERE event_type = 'ChallengeUnlocked' AND auth_user_id = '{}' AND data ->> 'questId' = '{}'",
+        learner.id,
+        text(&quest["id"])
+    );
+    !rows(pool, &sql).await.is_empty()
+}
+
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn who_is_enrolled_goes_on_in_a_path_that_is_a_draft_again(pool: PgPool) {
     let service = start(&pool, &[]).await;
@@ -93,6 +107,71 @@ async fn what_opens_is_next_in_the_learners_other_paths_at_once(pool: PgPool) {
     assert_eq!(progress(&learner, &third).await["currentQuestId"], c["id"], "by the points of a step");
     learner.complete(&attempt, &attempt["steps"][1], Value::Null).await.expect(200);
     assert_eq!(progress(&learner, &second).await["currentQuestId"], b["id"], "by the completion of a quest elsewhere");
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn an_edit_elsewhere_unlocks_for_everyone_who_qualifies(pool: PgPool) {
+    let service = start(&pool, &[]).await;
+    let (author, learner) = (service.author(), service.learner());
+    let needed = [
+        author.quest("Done", 1, 0).await,
+        author.quest("Deactivated", 1, 0).await,
+        author.quest("Deleted", 1, 0).await,
+    ];
+    let [done, deactivated, deleted] = &needed;
+    let manual = json!({"op": "manual"});
+    let mut quests = Vec::new();
+    for (title, needs) in [
+        ("One is deactivated", vec![done, deactivated]),
+        ("One is deleted", vec![done, deleted]),
+        ("It leaves its path", vec![done]),
+        ("Its path is deleted", vec![done]),
+        ("Its path is a draft again", vec![done]),
+        ("Another path counts fewer", vec![done]),
+        ("A chapter of a draft counts fewer", vec![done]),
+    ] {
+        let quest = author.quest(title, 1, 0).await;
+        author.needs(&quest, &needs).await.expect(200);
+        quests.push(quest);
+    }
+    let other = author.quest("Other", 1, 0).await;
+    let left = path(&author, "Left", &[place(&quests[2], &manual), place(&other, &Value::Null)]).await;
+    let gone = path(&author, "Gone", &[place(&quests[3], &manual)]).await;
+    let draft = path(&author, "Draft", &[place(&quests[4], &manual)]).await;
+    let counted = path(&author, "Counted", &[place(done, &Value::Null), place(&other, &Value::Null)]).await;
+    let progress = json!({"op": "pathProgress", "pathId": counted["id"], "minPercent": 100});
+    path(&author, "Counting", &[place(&quests[5], &progress)]).await;
+    let sketch = author
+        .post("/v1/learning-paths", json!({"name": "Sketch", "description": "A draft", "pathType": "Course"}))
+        .await
+        .expect(201);
+    let chapter = author.post(&format!("{}/chapters", at(&sketch)), json!({"title": "One"})).await.expect(201);
+    let within = |quest: &Value| {
+        let mut place = place(quest, &Value::Null);
+        place["chapterId"] = chapter["id"].clone();
+        place
+    };
+    author.put(&format!("{}/quests", at(&sketch)), json!({"quests": [within(done), within(&other)]})).await.expect(200);
+    let chapter_done = json!({"op": "chapterCompleted", "chapterId": chapter["id"]});
+    path(&author, "Sketched", &[place(&quests[6], &chapter_done)]).await;
+    learner.finish(done).await;
+    service.work_in_background().await;
+    for quest in &quests {
+        assert_eq!(availability(&learner, quest).await, "locked", "{}", quest["title"]);
+    }
+    author.patch(&path_of(deactivated), json!({"isActive": false})).await.expect(200);
+    assert_eq!(author.delete(&path_of(deleted)).await.status, 204);
+    author.put(&format!("{}/quests", at(&left)), json!({"quests": [place(&other, &Value::Null)]})).await.expect(200);
+    assert_eq!(author.delete(&at(&gone)).await.status, 204);
+    author.post(&format!("{}/unpublish", at(&draft)), json!({})).await.expect(200);
+    author.put(&format!("{}/quests", at(&counted)), json!({"quests": [place(done, &Value::Null)]})).await.expect(200);
+    author.put(&format!("{}/quests", at(&sketch)), json!({"quests": [within(done)]})).await.expect(200);
+    service.work_in_background().await;
+    for quest in &quests {
+        assert_eq!(availability(&learner, quest).await, "available", "{}", quest["title"]);
+        assert!(was_told(&pool, &learner, quest).await, "{}", quest["title"]);
+    }
+    verify(&pool).await;
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
