@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::evaluate::{AssessmentFact, ChapterFact, Facts, PathFact, QuestFact};
+use super::evaluate::{AssessmentFact, ChapterFact, Facts, PathFact, QuestFact, State};
 use super::model::{Gated, My, Unlocked, Verdict, verdict};
 use crate::ids::{AttemptId, EventId, LearnerId, LearningPathId, QuestId};
 use crate::learners::Locked;
@@ -412,7 +412,8 @@ async fn save(
 
 /// Why it opened, for ever.
 fn evidence(verdict: &Verdict) -> Value {
-    let completed: Vec<QuestId> = verdict.eligibility.conditions.iter().map(|condition| condition.quest_id).collect();
+    let met = verdict.eligibility.conditions.iter().filter(|condition| condition.state == State::Met);
+    let completed: Vec<QuestId> = met.map(|condition| condition.quest_id).collect();
     let through = verdict.eligibility.learning_paths.iter().find(|path| Some(path.learning_path_id) == verdict.through);
     json!({
         "questsCompleted": completed,

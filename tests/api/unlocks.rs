@@ -1,7 +1,9 @@
 //! What opens a quest, for whom, and that nobody is left out: each a case that the model in `model/` found.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use uuid::Uuid;
 
 use crate::harness::{Client, Service, Setup, path_of, rows, text, verify};
 
@@ -172,6 +174,28 @@ async fn an_edit_elsewhere_unlocks_for_everyone_who_qualifies(pool: PgPool) {
         assert!(was_told(&pool, &learner, quest).await, "{}", quest["title"]);
     }
     verify(&pool).await;
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn an_exception_that_is_over_leaves_nothing_open(pool: PgPool) {
+    let service = start(&pool, &[]).await;
+    let (author, learner) = (service.author(), service.learner());
+    let admin = service.client_as(Uuid::new_v4(), &["Game Master"]);
+    let (a, b) = (author.quest("A", 1, 0).await, author.quest("B", 1, 0).await);
+    author.needs(&b, &[&a]).await.expect(200);
+    for kind in ["waive", "open"] {
+        let expires = service.clock.now() + TimeDelta::hours(1);
+        let body =
+            json!({"authUserId": learner.id, "questId": b["id"], "kind": kind, "reason": "Try", "expiresAt": expires});
+        admin.post("/v1/admin/unlock-overrides", body).await.expect(201);
+        assert_eq!(availability(&learner, &b).await, "available", "{kind}");
+        assert!(was_told(&pool, &learner, &b).await);
+        service.wait(3600);
+        service.work_in_background().await;
+        assert_eq!(availability(&learner, &b).await, "locked", "{kind}");
+    }
+    learner.finish(&a).await;
+    assert_eq!(availability(&learner, &b).await, "available");
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
