@@ -377,7 +377,7 @@ async fn save(
              INSERT INTO quest_unlocks AS known (auth_user_id, quest_id, unlocked_at, announced_at, learning_path_id,
                                                  unlocked_by_quest_id, trigger_id, evidence)
              SELECT $1, quest, CASE WHEN unlocks THEN $2::timestamptz END, CASE WHEN announces THEN $2::timestamptz END,
-                    path, $3, $4, evidence
+                    path, $3, CASE WHEN announces THEN $4::uuid END, evidence
              FROM unnest($5::uuid[], $6::bool[], $7::bool[], $8::uuid[], $9::jsonb[])
                  AS opening (quest, unlocks, announces, path, evidence)
              ON CONFLICT (auth_user_id, quest_id) DO UPDATE SET

@@ -199,6 +199,25 @@ async fn an_exception_that_is_over_leaves_nothing_open(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn a_repeated_completion_shows_only_what_it_opened_itself(pool: PgPool) {
+    let service = start(&pool, &[]).await;
+    let (author, learner) = (service.author(), service.learner());
+    let (a, b) = (author.quest("A", 1, 0).await, author.quest("B", 1, 0).await);
+    author.needs(&b, &[&a]).await.expect(200);
+    let mut later = place(&b, &Value::Null);
+    later["unlockCriteria"] = json!({"v": 1, "window": {"opensAt": service.clock.now() + TimeDelta::hours(2)}});
+    path(&author, "P", &[place(&a, &Value::Null), later]).await;
+    let attempt = learner.attempt(&a).await;
+    let first = learner.complete(&attempt, &attempt["steps"][0], Value::Null).await.expect(200);
+    assert_eq!(first["unlocked"], json!([]), "its conditions are met, and its time has not come");
+    service.wait(2 * 3600);
+    service.work_in_background().await;
+    assert!(was_told(&pool, &learner, &b).await);
+    let again = learner.complete(&attempt, &attempt["steps"][0], Value::Null).await.expect(200);
+    assert_eq!(again["unlocked"], first["unlocked"]);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn a_path_that_has_lost_what_was_begun_goes_on_as_not_started(pool: PgPool) {
     let service = start(&pool, &[]).await;
     let (author, learner) = (service.author(), service.learner());
