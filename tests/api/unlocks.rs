@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use crate::harness::users::Users;
 use crate::harness::{Client, Service, Setup, path_of, rows, text, verify};
 
 /// A service whose background works when the test says so.
@@ -232,4 +233,25 @@ async fn a_path_that_has_lost_what_was_begun_goes_on_as_not_started(pool: PgPool
         assert_eq!(row["status"], status);
     }
     verify(&pool).await;
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn levels_that_were_too_old_open_quests_when_they_are_told_again(pool: PgPool) {
+    let users = Users::start().await;
+    let service = start(&pool, &[format!("--user-service-url={}", users.base)]).await;
+    let (author, learner) = (service.author(), service.learner());
+    let (a, b) = (author.quest("A", 1, 0).await, author.quest("B", 1, 0).await);
+    let level = |least: i32| json!({"op": "skillLevel", "skillTag": "pointers", "minLevel": least});
+    let path = path(&author, "P", &[place(&a, &Value::Null), place(&b, &level(9))]).await;
+    enrol(&learner, &path).await;
+    users.has("pointers", 3);
+    learner.get(&format!("/v1/me/learning-paths/{}", text(&path["id"]))).await.expect(200);
+    service.wait(25 * 3600);
+    let places = [place(&a, &Value::Null), place(&b, &level(3))];
+    author.put(&format!("{}/quests", at(&path)), json!({"quests": places})).await.expect(200);
+    service.work_in_background().await;
+    assert_eq!(availability(&learner, &b).await, "locked", "nobody knows the level any more");
+    learner.get(&format!("/v1/me/learning-paths/{}", text(&path["id"]))).await.expect(200);
+    assert_eq!(availability(&learner, &b).await, "available");
+    assert!(was_told(&pool, &learner, &b).await, "the same level as before, but now it is known");
 }

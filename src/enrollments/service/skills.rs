@@ -93,7 +93,10 @@ async fn keep(
            SELECT EXISTS (
                SELECT FROM told LEFT JOIN learner_skill_levels AS before
                    ON before.auth_user_id = $1 AND before.skill_name = told.name
-               WHERE told.level > coalesce(before.level, 0)) AS "risen!""#,
+               WHERE told.level > coalesce(before.level, 0)
+                     -- What was too old to be believed has been unknown.
+                     OR told.level > 0 AND NOT EXISTS (SELECT FROM learners WHERE auth_user_id = $1 AND skill_levels_until > $4)
+           ) AS "risen!""#,
         learner.id.0,
         &names,
         &levels,
