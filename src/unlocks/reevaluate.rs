@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::ids::LearningPathId;
 use crate::origin::Origin;
 
 /// What an edit has touched.
@@ -54,4 +55,15 @@ pub async fn request(connection: &mut PgConnection, origin: &Origin, touched: To
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Whether the background has yet to judge the learners of a path: then it has not seen the quests that an
+/// edit takes out of it.
+///
+/// # Errors
+/// The database's.
+pub async fn waits(connection: &mut PgConnection, path: LearningPathId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM reevaluations WHERE target_id = $1) AS "waits!""#, path.0)
+        .fetch_one(connection)
+        .await
 }

@@ -255,3 +255,19 @@ async fn levels_that_were_too_old_open_quests_when_they_are_told_again(pool: PgP
     assert_eq!(availability(&learner, &b).await, "available");
     assert!(was_told(&pool, &learner, &b).await, "the same level as before, but now it is known");
 }
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn what_waits_to_be_judged_with_its_path_is_judged_when_it_has_left(pool: PgPool) {
+    let service = start(&pool, &[]).await;
+    let (author, learner, other) = (service.author(), service.learner(), service.learner());
+    let [a, b, c] = [author.quest("A", 1, 0).await, author.quest("B", 1, 0).await, author.quest("C", 1, 0).await];
+    let path = path(&author, "P", &[place(&b, &Value::Null), place(&c, &Value::Null)]).await;
+    enrol(&other, &path).await;
+    author.post(&format!("{}/unpublish", at(&path)), json!({})).await.expect(200);
+    learner.finish(&a).await;
+    service.work_in_background().await;
+    author.needs(&b, &[&a]).await.expect(200);
+    author.put(&format!("{}/quests", at(&path)), json!({"quests": [place(&c, &Value::Null)]})).await.expect(200);
+    service.work_in_background().await;
+    assert!(was_told(&pool, &learner, &b).await);
+}

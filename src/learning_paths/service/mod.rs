@@ -22,16 +22,16 @@ use uuid::Uuid;
 
 use super::model::LearningPath;
 use crate::origin::Origin;
-use crate::unlocks::reevaluate::{Touched, request};
+use crate::unlocks::reevaluate::{Touched, request, waits};
 
 /// After an edit that learners may qualify by, or that moves those who are enrolled. `quests` are those
-/// that it gates otherwise; a draft gates none.
+/// that it gates otherwise, or that were taken out; a draft gates none, but may wait to be judged.
 async fn changed(
     connection: &mut PgConnection,
     origin: &Origin,
     path: &LearningPath,
     quests: &[Uuid],
 ) -> Result<(), sqlx::Error> {
-    let quests = if path.is_published { quests } else { &[] };
+    let quests = if path.is_published || waits(connection, path.id).await? { quests } else { &[] };
     request(connection, origin, Touched { quests, paths: &[path.id.0] }).await
 }

@@ -9,7 +9,7 @@ use crate::audit;
 use crate::ids::{LearnerId, LearningPathId};
 use crate::learning_paths::model::{Filter, LearningPath, LearningPathInput, PathType, Refusal};
 use crate::origin::Origin;
-use crate::unlocks::reevaluate::{Touched, request};
+use crate::unlocks::reevaluate::{Touched, request, waits};
 
 /// The columns of [`LearningPath`]; `$where` names its rows.
 macro_rules! select_paths {
@@ -165,11 +165,12 @@ pub async fn delete_path(connection: &mut PgConnection, origin: &Origin, path: &
     if used {
         return Err(Refusal::InUse("learners have enrolled in this path; unpublish it instead"));
     }
-    // What it has gated is gated no more.
+    // What it has gated is gated no more, and what waits to be judged with it has to be judged without it.
+    let is_touched = path.is_published || waits(connection, path.id).await?;
     let quests = sqlx::query_scalar!(
         "SELECT quest_id FROM learning_path_quests WHERE learning_path_id = $1 AND $2",
         path.id.0,
-        path.is_published
+        is_touched
     )
     .fetch_all(&mut *connection)
     .await?;
