@@ -18,5 +18,6 @@ mod learning_paths;
 mod races;
 mod secrecy;
 mod statements;
+mod unlocks;
 
 static MIGRATOR: &sqlx::migrate::Migrator = &quests::db::MIGRATOR;
