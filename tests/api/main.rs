@@ -15,6 +15,7 @@ mod events;
 mod http;
 mod insights;
 mod learning_paths;
+mod maps;
 mod races;
 mod secrecy;
 mod statements;
