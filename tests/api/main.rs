@@ -16,10 +16,12 @@ mod events;
 mod http;
 mod insights;
 mod learning_paths;
+mod maps;
 mod races;
 mod secrecy;
 mod statements;
 mod step_checks;
 mod step_reviews;
+mod unlocks;
 
 static MIGRATOR: &sqlx::migrate::Migrator = &quests::db::MIGRATOR;
