@@ -2,7 +2,7 @@
 //!
 //! The map, from the ground up; each module uses what stands above it in this list (docs/architecture.md
 //! names the few places where neighbours know each other):
-//! `config` `ids` `clock` `origin` `db` `audit` `criteria` `user_service`, then `http`, then `outbox` and `learners`,
+//! `config` `ids` `clock` `origin` `db` `audit` `criteria` `user_service`, then `http` and `scoring`, then `outbox` and `learners`,
 //! then `rewards` and `unlocks`, then `quests`, then `learning_paths` and `enrollments`, then `attempts`,
 //! then `openapi`, `routes` and `app`.
 
@@ -25,6 +25,7 @@ pub mod outbox;
 pub mod quests;
 pub mod rewards;
 pub mod routes;
+pub mod scoring;
 pub mod telemetry;
 pub mod unlocks;
 pub mod user_service;

@@ -267,6 +267,6 @@ fn not_said(code: &'static str, pointer: &str, detail: &str) -> Unmet {
 }
 
 /// Cut, not rounded: 89.999 of 90 must not read as 90.
-fn shown(number: Decimal) -> Value {
+pub(super) fn shown(number: Decimal) -> Value {
     to_json(number.round_dp_with_strategy(2, RoundingStrategy::ToZero))
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::items::{COMMON, Choice, read_choices, read_member};
+use super::names::names;
+use super::normalize::normalized;
 use super::numbers::Bounds;
 use super::reader::{Fields, KEY_DETAIL, Node, is_key};
 use super::scoring::{OrderScoring, Scoring};
@@ -39,24 +41,6 @@ pub enum Tolerance {
     Abs(Decimal),
     /// As a share of the value, 0 to 1.
     Rel(Decimal),
-}
-
-macro_rules! names {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[allow(missing_docs)] // the names say it
-        pub enum $name { $($variant),+ }
-
-        impl $name {
-            pub(super) const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The name on the wire.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-        }
-    };
 }
 
 names! {
@@ -194,17 +178,11 @@ fn read_short_text(fields: &Fields, found: &mut Findings) -> Option<Question> {
     let accept = fields.required("accept", found)?;
     let accept = accept.list(1..=MAX_ACCEPTED_TEXTS, found, |node, found| {
         let text = node.str(found)?;
-        if vanishes(text, &steps) {
+        // Nothing would be left of it, and an empty answer would be right.
+        if normalized(text, &steps).is_empty() {
             return node.fault("is empty once normalised: it would accept no answer", found);
         }
         Some(text.to_owned())
     });
     Some(Question::ShortText { accept: accept?, normalize: normalize? })
-}
-
-/// Whether nothing is left of a text; an empty answer would then be right.
-fn vanishes(text: &str, steps: &[Normalize]) -> bool {
-    let trimmed = steps.contains(&Normalize::Trim);
-    let stripped = steps.contains(&Normalize::StripPunct);
-    text.chars().all(|c| (trimmed && c.is_whitespace()) || (stripped && c.is_ascii_punctuation()))
 }
