@@ -45,6 +45,8 @@ id!(
     LearningPathId,
     /// A chapter of a learning path (seed: `quest_chapters`).
     ChapterId,
+    /// A result from outside (`evidence`).
+    EvidenceId,
     /// An event of the log (`outbox_events`); of a grant, the grant's id.
     EventId,
 );

@@ -2,9 +2,9 @@
 //!
 //! The map, from the ground up; each module uses what stands above it in this list (docs/architecture.md
 //! names the few places where neighbours know each other):
-//! `config` `ids` `clock` `origin` `db` `audit` `criteria` `user_service`, then `http` and `scoring`, then `outbox` and `learners`,
-//! then `rewards` and `unlocks`, then `quests`, then `learning_paths` and `enrollments`, then `attempts`,
-//! then `openapi`, `routes` and `app`.
+//! `config` `ids` `clock` `origin` `db` `audit` `criteria` `scoring` `user_service`, then `http`, then `outbox` and
+//! `learners`, then `rewards`, `unlocks` and `evidence`, then `quests`, then `learning_paths` and `enrollments`, then
+//! `attempts`, then `integrations`, then `openapi`, `routes` and `app`.
 
 pub mod app;
 pub mod attempts;
@@ -15,8 +15,10 @@ pub mod config;
 pub mod criteria;
 pub mod db;
 pub mod enrollments;
+pub mod evidence;
 pub mod http;
 pub mod ids;
+pub mod integrations;
 pub mod learners;
 pub mod learning_paths;
 pub mod openapi;

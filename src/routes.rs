@@ -6,9 +6,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::attempts::http as attempts;
+use crate::attempts::http::{self as attempts, reviews, steps as attempt_steps};
 use crate::enrollments::http as enrollments;
 use crate::http::health;
+use crate::integrations::http as integrations;
 use crate::learning_paths::http::{chapters, insights, paths, quests as path_quests};
 use crate::openapi;
 use crate::quests::http::{quests, resources, sets, steps};
@@ -29,6 +30,8 @@ use crate::quests::http::{quests, resources, sets, steps};
         (name = "learning-paths", description = "Quests in an order (seed: `learning_paths`, `learning_path_quests`)"),
         (name = "chapters", description = "Groups of a path's quests, with a schedule (seed: `quest_chapters`)"),
         (name = "attempts", description = "A learner's way through a quest (seed: `user_quest_attempts`, `user_quest_step_progress`)"),
+        (name = "reviews", description = "Handed-in steps that a person looks at"),
+        (name = "integrations", description = "Results from outside, for services"),
         (name = "enrollments", description = "Learners in learning paths (seed: `user_learning_path_progress`)"),
         (name = "operations", description = "For operators; no token"),
     ),
@@ -71,9 +74,12 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(attempts::pause_attempt))
         .routes(routes!(attempts::resume_attempt))
         .routes(routes!(attempts::abandon_attempt))
-        .routes(routes!(attempts::start_step))
-        .routes(routes!(attempts::skip_step))
-        .routes(routes!(attempts::complete_step))
+        .routes(routes!(attempt_steps::start_step))
+        .routes(routes!(attempt_steps::skip_step))
+        .routes(routes!(attempt_steps::complete_step))
+        .routes(routes!(reviews::list_step_reviews))
+        .routes(routes!(reviews::get_step_review, reviews::review_step))
+        .routes(routes!(integrations::receive_coding_result))
         .routes(routes!(enrollments::enrol, enrollments::leave))
         .routes(routes!(enrollments::pause_enrollment))
         .routes(routes!(enrollments::resume_enrollment))

@@ -614,14 +614,14 @@ fn a_reflection_counts_words_not_marks() {
 #[test]
 fn what_a_claim_cannot_decide_stays_unmet() {
     let meeting = json!({"v": 1, "type": "Discussion", "meetingRequired": true});
-    assert!(!parse(&meeting).checkable_on_completion());
+    assert!(parse(&meeting).awaits_result());
     assert_eq!(codes(check(meeting, json!({"posts": 5}))), ["meetingRequired"]);
-    for document in [coding(), quiz(&[item("numeric")]), submission(json!([{"kind": "url"}]))] {
-        assert!(!parse(&document).checkable_on_completion());
-        assert_eq!(codes(check(document, json!({"anything": 1}))), ["notCheckable"]);
-    }
+    assert!(parse(&coding()).awaits_result());
+    assert_eq!(codes(check(coding(), json!({"anything": 1}))), ["notCheckable"]);
+    // A quiz is scored, not compared.
+    assert_eq!(codes(check(quiz(&[item("numeric")]), json!({"answers": {}}))), ["notCheckable"]);
     let reading = parse(&json!({"v": 1, "type": "Reading"}));
-    assert!(reading.checkable_on_completion());
+    assert!(!reading.awaits_result());
     let foreign = Claim::parse(StepKind::Video, None).unwrap();
     assert_eq!(codes(reading.check(&foreign, &observed(0))), ["notCheckable"]);
 }

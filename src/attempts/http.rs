@@ -1,5 +1,8 @@
 //! Attempts over HTTP.
 
+pub mod reviews;
+pub mod steps;
+
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -7,12 +10,11 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::model::{Attempt, AttemptStatus, AttemptWithSteps, Completion, Move, Outcome, Refusal};
-use super::service::{self, At};
+use super::model::{Attempt, AttemptStatus, AttemptWithSteps, Move, Refusal};
+use super::service;
 use crate::config::ContentLimits;
 use crate::db::Db;
 use crate::enrollments::service::Skills;
@@ -21,7 +23,7 @@ use crate::http::etag::IfMatch;
 use crate::http::problem::ProblemBody;
 use crate::http::validate::Checks;
 use crate::http::{Answer, Caller, Code, Command, FieldError, Page, Path, Problem, Query, etag, paging};
-use crate::ids::{AttemptId, QuestId, StepId};
+use crate::ids::{AttemptId, QuestId};
 use crate::origin::Origin;
 
 impl From<Refusal> for Problem {
@@ -37,7 +39,15 @@ impl From<Refusal> for Problem {
             Refusal::StepLocked(missing) => Self::new(Code::StepLocked, detail).with("missingStepIds", missing),
             Refusal::NotOptional => Self::new(Code::StepNotOptional, detail),
             Refusal::StepCompleted => Self::new(Code::StepCompleted, detail),
-            Refusal::ValidationNotAvailable(_) => Self::new(Code::ValidationNotAvailable, detail),
+            Refusal::ValidationNotAvailable => Self::new(Code::ValidationNotAvailable, detail),
+            Refusal::AwaitsResult(awaited) => Self::new(Code::AwaitsResult, detail).with("waitsFor", awaited),
+            Refusal::NoTriesLeft { tries } => Self::new(Code::NoTriesLeft, detail).with("attemptsCount", tries),
+            Refusal::CoolingDown { until, seconds } => {
+                Self::new(Code::CoolingDown, detail).with("nextTryAt", until).retry_after(seconds)
+            }
+            Refusal::ReviewPending => Self::new(Code::ReviewPending, detail),
+            Refusal::NothingToReview => Self::new(Code::NothingToReview, detail),
+            Refusal::OwnWork => Self::new(Code::Forbidden, detail),
             Refusal::Malformed(violations) => Self::invalid(
                 violations
                     .into_iter()
@@ -209,103 +219,4 @@ pub async fn resume_attempt(Path(id): Path<AttemptId>, command: Command<NoBody>)
     responses((status = 200, description = "abandoned", body = AttemptWithSteps), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
 pub async fn abandon_attempt(Path(id): Path<AttemptId>, command: Command<NoBody>) -> Result<Response, Problem> {
     moved(id, command, Move::Abandon).await
-}
-
-/// Start a step
-#[utoipa::path(post, path = "/v1/attempts/{id}/steps/{stepId}/start", tag = "attempts", operation_id = "start_step", params(("id" = AttemptId, Path, description = "Attempt"), ("stepId" = StepId, Path, description = "Step")),
-    responses((status = 200, description = "under way, or done already", body = AttemptWithSteps), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
-pub async fn start_step(
-    Path((id, step)): Path<(AttemptId, StepId)>,
-    command: Command<NoBody>,
-) -> Result<Response, Problem> {
-    let Command { caller, origin, transaction, if_match, .. } = command;
-    let at = At { learner: caller.learner(), attempt: id, step };
-    transaction
-        .run(move |connection| {
-            Box::pin(
-                async move { Ok(Answer::ok(&service::start_step(connection, &origin, at, matching(if_match)).await?)) },
-            )
-        })
-        .await
-}
-
-/// Skip an optional step; it can be done later all the same
-#[utoipa::path(post, path = "/v1/attempts/{id}/steps/{stepId}/skip", tag = "attempts", operation_id = "skip_step", params(("id" = AttemptId, Path, description = "Attempt"), ("stepId" = StepId, Path, description = "Step")),
-    responses((status = 200, description = "skipped", body = AttemptWithSteps), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
-pub async fn skip_step(
-    Path((id, step)): Path<(AttemptId, StepId)>,
-    command: Command<NoBody>,
-) -> Result<Response, Problem> {
-    let Command { caller, origin, transaction, if_match, .. } = command;
-    let at = At { learner: caller.learner(), attempt: id, step };
-    transaction
-        .run(move |connection| {
-            Box::pin(
-                async move { Ok(Answer::ok(&service::skip_step(connection, &origin, at, matching(if_match)).await?)) },
-            )
-        })
-        .await
-}
-
-/// What a learner hands in.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({"submissionData": {"acknowledged": true, "seconds": 95}}))]
-pub struct CompleteStep {
-    /// By step type: Reading `{acknowledged, seconds}`, Video `{watchedPercent}`, Interactive
-    /// `{completed, passed, score}`, Discussion `{posts, replies, text?}`, Reflection `{text}`
-    #[schema(value_type = Option<Object>)]
-    pub submission_data: Option<Value>,
-}
-
-/// Complete a step
-///
-/// The server checks the step's criteria, pays, completes the quest with its last unit, and opens
-/// what that opens. A try that does not meet the criteria counts, and is answered 422
-/// `criteria_not_met` with what is missing. Completing a completed step changes nothing.
-#[utoipa::path(post, path = "/v1/attempts/{id}/steps/{stepId}/complete", tag = "attempts", operation_id = "complete_step", params(("id" = AttemptId, Path, description = "Attempt"), ("stepId" = StepId, Path, description = "Step")), request_body = CompleteStep,
-    responses((status = 200, description = "completed", body = Completion), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
-pub async fn complete_step(
-    State(limits): State<Arc<ContentLimits>>,
-    Path((id, step)): Path<(AttemptId, StepId)>,
-    command: Command<CompleteStep>,
-) -> Result<Response, Problem> {
-    let Command { caller, origin, body, transaction, if_match } = command;
-    if let Some(data) = body.submission_data.as_ref().filter(|data| !data.is_null()) {
-        let mut checks = Checks::default();
-        checks.document("/submissionData", data, limits.max_document_bytes);
-        checks.finish()?;
-    }
-    let at = At { learner: caller.learner(), attempt: id, step };
-    let path = transaction.path().to_owned();
-    transaction
-        .run(move |connection| {
-            Box::pin(async move {
-                let rate = limits.video_max_playback_rate;
-                let outcome =
-                    service::complete_step(connection, &origin, at, body.submission_data, rate, matching(if_match))
-                        .await?;
-                Ok(match outcome {
-                    Outcome::Completed(completion) => Answer::ok(&completion),
-                    Outcome::NotMet { unmet, step } => {
-                        let errors = unmet
-                            .iter()
-                            .map(|unmet| {
-                                FieldError::new(format!("/submissionData{}", unmet.pointer), unmet.detail.clone())
-                            })
-                            .collect();
-                        let criteria: Vec<Value> = unmet
-                            .iter()
-                            .map(|unmet| json!({"criterion": unmet.code, "current": unmet.current, "target": unmet.target}))
-                            .collect();
-                        let problem = Problem::new(Code::CriteriaNotMet, "the try is counted; see errors for what is missing")
-                            .errors(errors)
-                            .with("unmet", criteria)
-                            .with("attemptsCount", step.attempts_count);
-                        Answer::problem(&problem, &path)
-                    }
-                })
-            })
-        })
-        .await
 }

@@ -6,5 +6,6 @@
 //! it opens and tells. One pure function computes progress; stored figures are caches of it.
 
 pub mod http;
+pub mod judge;
 pub mod model;
 pub mod service;

@@ -1,9 +1,11 @@
 //! Attempts as JSON and schema, and the rules of an attempt as pure functions.
 
+mod review;
+mod step;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::criteria::{Unmet, Violation};
@@ -11,6 +13,8 @@ use crate::ids::{AttemptId, QuestId, StepId};
 pub use crate::quests::model::{AttemptStatus, StepStatus, StepType};
 use crate::rewards::Earned;
 use crate::unlocks::{Eligibility, Unlocked};
+pub use review::{Decision, StepReview};
+pub use step::{Awaited, Kept, Review, ReviewStatus, StepProgress, StepScore, TryLimits, may_try};
 
 /// A learner's attempt at a quest.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -43,32 +47,6 @@ pub struct AttemptWithSteps {
     pub steps: Vec<StepProgress>,
 }
 
-/// A step of an attempt.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StepProgress {
-    pub step_id: StepId,
-    /// From 1; negative for a retired step that was worked on
-    pub step_number: i32,
-    #[schema(example = "Your first program")]
-    pub title: String,
-    pub step_type: StepType,
-    pub is_optional: bool,
-    pub is_retired: bool,
-    /// What it pays once
-    pub experience_points: i32,
-    pub status: StepStatus,
-    pub started_at: Option<DateTime<Utc>>,
-    pub completed_at: Option<DateTime<Utc>>,
-    /// What was handed in last
-    #[schema(value_type = Option<Object>)]
-    pub submission_data: Option<Value>,
-    pub feedback: Option<String>,
-    pub experience_earned: i32,
-    /// Tries that were checked
-    pub attempts_count: i32,
-}
-
 /// Answer of a completing call.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -98,8 +76,20 @@ pub enum Refusal {
     NotOptional,
     #[error("a completed step stays completed")]
     StepCompleted,
-    #[error("{0}")]
-    ValidationNotAvailable(&'static str),
+    #[error("the criteria of this step cannot be checked; its author has to mend them")]
+    ValidationNotAvailable,
+    #[error("this step is completed by a result from outside, when it arrives")]
+    AwaitsResult(Awaited),
+    #[error("all {tries} tries are used up")]
+    NoTriesLeft { tries: i32 },
+    #[error("the next try is taken in {seconds} seconds")]
+    CoolingDown { until: DateTime<Utc>, seconds: u32 },
+    #[error("the work waits for its reviewer")]
+    ReviewPending,
+    #[error("nothing waits for a review here")]
+    NothingToReview,
+    #[error("nobody reviews own work")]
+    OwnWork,
     #[error("submissionData is malformed")]
     Malformed(Vec<Violation>),
     #[error(transparent)]

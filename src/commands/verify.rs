@@ -152,20 +152,9 @@ async fn attempts(connection: &mut PgConnection, report: &mut Report) -> Result<
                 .iter()
                 .take_while(|step| step.attempt_id == attempt.id)
                 .map(|step| StepProgress {
-                    step_id: step.step_id,
-                    step_number: step.step_number,
-                    title: String::new(),
-                    step_type: step.step_type,
                     is_optional: step.is_optional,
-                    is_retired: false,
-                    experience_points: 0,
                     status: step.status.unwrap_or(StepStatus::NotStarted),
-                    started_at: None,
-                    completed_at: None,
-                    submission_data: None,
-                    feedback: None,
-                    experience_earned: 0,
-                    attempts_count: 0,
+                    ..StepProgress::untouched(step.step_id, step.step_number, step.step_type)
                 })
                 .collect();
             let units = Assessments { all: attempt.assessments, passed: attempt.passed };

@@ -62,13 +62,13 @@ pub struct Unmet {
 }
 
 impl ValidationCriteria {
-    /// Whether the service can decide when the learner says "complete". The others wait for a
-    /// meeting, or need scoring, a grader or a reviewer.
-    pub const fn checkable_on_completion(&self) -> bool {
+    /// Whether a result from outside decides: a grader's, or that of a meeting. The learner's word
+    /// counts nothing then.
+    pub const fn awaits_result(&self) -> bool {
         match self {
-            Self::Reading(_) | Self::Video(_) | Self::Interactive(_) | Self::Reflection(_) => true,
-            Self::Discussion(discussion) => !discussion.meeting_required,
-            Self::Coding(_) | Self::Quiz(_) | Self::Submission(_) => false,
+            Self::Coding(_) => true,
+            Self::Discussion(discussion) => discussion.meeting_required,
+            _ => false,
         }
     }
 
@@ -76,8 +76,8 @@ impl ValidationCriteria {
     ///
     /// # Errors
     ///
-    /// What is missing, never empty. What this function cannot decide is missing as well: criteria
-    /// that are not [`checkable_on_completion`](Self::checkable_on_completion), or a claim about
+    /// What is missing, never empty. What this function cannot decide is missing as well: a quiz,
+    /// which is to be scored; criteria that [await a result](Self::awaits_result); a claim about
     /// another kind of step.
     pub fn check(&self, claim: &Claim, observed: &Observed) -> Result<(), Vec<Unmet>> {
         let mut unmet = Vec::new();
@@ -97,6 +97,7 @@ impl ValidationCriteria {
             (Self::Reflection(asked), Claim::Reflection { text }) => {
                 check_reflection(asked, text, &mut unmet);
             }
+            (Self::Submission(asked), Claim::Submission(work)) => unmet = work.check(&asked.accept),
             _ => unmet.push(self.undecided(claim.kind())),
         }
         if unmet.is_empty() { Ok(()) } else { Err(unmet) }

@@ -1,12 +1,13 @@
 //! What a learner says was done, as it comes with a completion.
 
 use rust_decimal::Decimal;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::numbers::{Bounds, PERCENT};
 use super::reader::{Fields, Node};
 use super::step_kind::StepKind;
 use super::violation::{Findings, Violation};
+use super::work::Work;
 
 /// The longest time that can be claimed, in seconds: a year.
 pub const MAX_CLAIM_SECONDS: u32 = 31_536_000;
@@ -53,13 +54,16 @@ pub enum Claim {
         /// The thoughts.
         text: String,
     },
-    /// Work that is not checked here: Coding, Quiz, Submission.
-    Opaque {
-        /// Which of the three.
-        kind: StepKind,
-        /// As it came.
-        data: Map<String, Value>,
+    /// Questions were answered.
+    Quiz {
+        /// Item id to answer, as they came: what fits an item, the quiz must say
+        /// ([`Answers::parse`](super::Answers::parse)).
+        answers: Value,
     },
+    /// Something was handed in.
+    Submission(Work),
+    /// A problem was solved; a learner's word for that says nothing.
+    Coding,
 }
 
 impl Claim {
@@ -86,7 +90,9 @@ impl Claim {
             Self::Interactive { .. } => StepKind::Interactive,
             Self::Discussion { .. } => StepKind::Discussion,
             Self::Reflection { .. } => StepKind::Reflection,
-            Self::Opaque { kind, .. } => *kind,
+            Self::Quiz { .. } => StepKind::Quiz,
+            Self::Submission(_) => StepKind::Submission,
+            Self::Coding => StepKind::Coding,
         }
     }
 
@@ -126,9 +132,13 @@ impl Claim {
                 fields.only(&["text"], &[], found);
                 Self::Reflection { text: written(&fields, found) }
             }
-            StepKind::Coding | StepKind::Quiz | StepKind::Submission => {
-                Self::Opaque { kind, data: node.value.as_object().cloned().unwrap_or_default() }
+            StepKind::Quiz => {
+                fields.only(&["answers"], &[], found);
+                let answers = fields.optional("answers").filter(|node| node.fields(found).is_some());
+                Self::Quiz { answers: answers.map_or_else(|| json!({}), |node| node.value.clone()) }
             }
+            StepKind::Submission => Self::Submission(Work::read(&fields, found)),
+            StepKind::Coding => Self::Coding,
         };
         Some(claim)
     }

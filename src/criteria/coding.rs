@@ -24,9 +24,6 @@ pub struct CodingResult {
     /// accepted one has passed all, any other none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passed_tests: Option<Vec<String>>,
-    /// Which grader, as criteria name it in `grader.ref`; left out, any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grader_ref: Option<String>,
     /// The language of the submission; left out, the grader has seen to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
@@ -59,11 +56,6 @@ impl CodingResult {
 }
 
 impl Coding {
-    /// Whether a result is of the grader that is asked for.
-    pub fn takes(&self, result: &CodingResult) -> bool {
-        result.grader_ref.as_ref().is_none_or(|grader| *grader == self.grader_ref)
-    }
-
     /// Holds a result against the criteria. The details name no test: which ones are required is
     /// part of the key.
     ///

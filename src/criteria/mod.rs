@@ -44,6 +44,7 @@ pub use claims::{Claim, MAX_CLAIM_SECONDS, MAX_CLAIM_TEXT_CHARS};
 pub use coding::{ACCEPTED, CodingResult};
 pub use items::{Choice, Item};
 pub use normalize::normalized;
+pub use numbers::to_json as json_number;
 pub use passing::{OnFail, PassLeaf, PassRule, PassingCriteria};
 pub use questions::{ItemKind, Normalize, Question, Tolerance};
 pub use quiz::Quiz;

@@ -76,7 +76,7 @@ fn decimal(number: &Number, read: fn(&str) -> Result<Decimal, rust_decimal::Erro
 }
 
 /// A decimal as a JSON number; one that came from JSON becomes the number it was.
-pub(super) fn to_json(decimal: Decimal) -> Value {
+pub fn to_json(decimal: Decimal) -> Value {
     let decimal = decimal.normalize();
     match decimal.to_i64().filter(|_| decimal.is_integer()) {
         Some(integer) => Value::from(integer),

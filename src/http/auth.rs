@@ -108,6 +108,15 @@ impl Caller {
     }
 
     /// # Errors
+    /// 403 for whoever is no service; an admin may what services may.
+    pub fn require_service(&self) -> Result<(), Problem> {
+        if self.roles.service || self.roles.admin {
+            return Ok(());
+        }
+        Err(Problem::new(Code::Forbidden, "this needs the role of a service"))
+    }
+
+    /// # Errors
     /// 403 for whoever is no admin.
     pub fn require_admin(&self) -> Result<(), Problem> {
         if self.roles.admin {

@@ -60,6 +60,17 @@ impl IfMatch {
         self.0.is_some()
     }
 
+    /// For writes that must say which version they are about; `*` names none.
+    ///
+    /// # Errors
+    /// 428 when the client has not said.
+    pub fn require(self) -> Result<Self, Problem> {
+        if self.is_present() {
+            return Ok(self);
+        }
+        Err(Problem::new(Code::PreconditionRequired, "send If-Match with the ETag of what you have read"))
+    }
+
     /// Compares with the current representation.
     ///
     /// # Errors

@@ -81,7 +81,12 @@ codes! {
     StepLocked "step_locked" CONFLICT "Earlier mandatory steps are not completed";
     StepNotOptional "step_not_optional" CONFLICT "Only optional steps can be skipped";
     StepCompleted "step_completed" CONFLICT "The step is completed already";
-    ValidationNotAvailable "validation_not_available" CONFLICT "This step is not completed by its learner";
+    AwaitsResult "awaits_result" CONFLICT "A result from outside completes this step, not its learner";
+    NoTriesLeft "no_tries_left" CONFLICT "All tries are used up";
+    CoolingDown "cooling_down" CONFLICT "The next try is not taken yet";
+    ReviewPending "review_pending" CONFLICT "The work waits for its reviewer";
+    NothingToReview "nothing_to_review" CONFLICT "No work waits for a review here";
+    ValidationNotAvailable "validation_not_available" CONFLICT "The step's criteria cannot be checked";
     IdempotencyKeyInUse "idempotency_key_in_use" CONFLICT "A request with this Idempotency-Key is running";
     PreconditionFailed "precondition_failed" PRECONDITION_FAILED "The resource has changed";
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "The body is too large";
@@ -91,6 +96,7 @@ codes! {
     CriteriaNotMet "criteria_not_met" UNPROCESSABLE_ENTITY "The step's criteria are not met";
     LintFailed "lint_failed" UNPROCESSABLE_ENTITY "The path has findings that refuse publishing";
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "The Idempotency-Key was used for another request";
+    PreconditionRequired "precondition_required" PRECONDITION_REQUIRED "Say which version you have decided on";
     HeadersTooLarge "headers_too_large" REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large";
     Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong on our side";
     Unavailable "unavailable" SERVICE_UNAVAILABLE "The service cannot answer now";

@@ -331,23 +331,22 @@ fn a_draw_is_stable_and_moves_little_when_the_items_change() {
     let mut draws = BTreeSet::new();
     for seed in 0..50 {
         let seed = format!("attempt-{seed}");
-        let drawn = first.draw(&seed);
-        assert_eq!(drawn, first.draw(&seed));
-        assert_eq!(drawn.len(), 5);
-        assert_eq!(drawn.iter().collect::<BTreeSet<_>>().len(), 5);
+        let got = first.draw(&seed);
+        assert_eq!(got, first.draw(&seed));
+        assert_eq!(got.len(), 5);
+        assert_eq!(got.iter().collect::<BTreeSet<_>>().len(), 5);
         // One item less: a draw loses that item at most, and gets one other.
         let mut fewer = document.clone();
         fewer["items"].as_array_mut().unwrap().remove(3);
         let after = quiz(&fewer).draw(&seed);
-        assert!(after.iter().filter(|id| !drawn.contains(id)).count() <= 1);
-        draws.insert(drawn);
+        assert!(after.iter().filter(|id| !got.contains(id)).count() <= 1);
+        draws.insert(got);
     }
     assert!(draws.len() > 40, "{} different draws of 50", draws.len());
     let plain = quiz(&with(document, json!({"shuffleItems": false})));
-    let drawn = plain.draw("attempt-1");
-    let places: Vec<usize> =
-        drawn.iter().map(|id| plain.items.iter().position(|item| item.id == *id).unwrap()).collect();
-    assert!(places.is_sorted(), "unshuffled items keep the author's order: {drawn:?}");
+    let got = plain.draw("attempt-1");
+    let places: Vec<usize> = got.iter().map(|id| plain.items.iter().position(|item| item.id == *id).unwrap()).collect();
+    assert!(places.is_sorted(), "unshuffled items keep the author's order: {got:?}");
 }
 
 #[test]
@@ -399,7 +398,7 @@ fn rules() -> Vec<Value> {
     .to_vec()
 }
 
-/// Numbers that look random and are the same in every run (SplitMix64).
+/// Numbers that look random and are the same in every run (`SplitMix64`).
 struct Dice(u64);
 
 impl Dice {

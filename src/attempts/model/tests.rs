@@ -6,20 +6,11 @@ use super::*;
 
 fn step(number: i32, is_optional: bool, is_retired: bool, status: StepStatus) -> StepProgress {
     StepProgress {
-        step_id: StepId::generate(),
-        step_number: number,
-        title: String::new(),
-        step_type: StepType::Reading,
         is_optional,
         is_retired,
         experience_points: 10,
         status,
-        started_at: None,
-        completed_at: None,
-        submission_data: None,
-        feedback: None,
-        experience_earned: 0,
-        attempts_count: 0,
+        ..StepProgress::untouched(StepId::generate(), number, StepType::Reading)
     }
 }
 

@@ -6,11 +6,13 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::attempts::model::{
-    Assessments, Attempt, AttemptStatus, AttemptWithSteps, StepProgress, StepStatus, StepType,
+    Assessments, Attempt, AttemptStatus, AttemptWithSteps, Kept, Review, ReviewStatus, StepProgress, StepScore,
+    StepStatus, StepType, TryLimits, may_work,
 };
 use crate::ids::{AttemptId, LearnerId, QuestId, StepId};
 use crate::quests::model::{DifficultyLevel, QuestType};
 use crate::rewards::SkillReward;
+use crate::scoring::Score;
 
 /// What the cascade needs to know of the quest.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ pub struct QuestFacts {
 pub struct Target {
     pub validation_criteria: Option<Value>,
     pub content: Option<Value>,
+    pub limits: TryLimits,
 }
 
 /// A loaded attempt.
@@ -43,11 +46,15 @@ pub struct Loaded {
     pub quest: QuestFacts,
     pub assessments: Assessments,
     pub target: Target,
-    /// The quest's units have been edited since the attempt was computed.
+    /// The quest's units have been edited since the attempt was computed, or a result from outside
+    /// waits for a step that is open.
     pub is_stale: bool,
     pub units_version: i32,
     /// Its status was moved by the learner.
     pub has_moved: bool,
+    /// The step whose completion is the cause of everything that is paid, where one completion
+    /// leads to others; a repeated call shows it all again.
+    pub trigger: Option<StepId>,
 }
 
 impl Loaded {
@@ -55,6 +62,16 @@ impl Loaded {
     #[must_use]
     pub fn view(&self) -> AttemptWithSteps {
         AttemptWithSteps { attempt: self.attempt.clone(), steps: self.steps.clone() }
+    }
+
+    /// The first step that results from outside wait for, and that is open for them.
+    #[must_use]
+    pub fn next_with_evidence(&self) -> Option<usize> {
+        self.steps.iter().position(|step| {
+            step.kept.has_evidence
+                && step.status != StepStatus::Completed
+                && may_work(self.attempt.status, &self.steps, step).is_ok()
+        })
     }
 }
 
@@ -103,7 +120,17 @@ pub async fn load(
                   progress.status AS "step_status?: StepStatus", progress.started_at AS "step_started_at?",
                   progress.completed_at AS "step_completed_at?", progress.submission_data AS "submission_data?",
                   progress.feedback AS "feedback?", progress.experience_earned AS "experience_earned?",
-                  progress.attempts_count AS "attempts_count?"
+                  progress.attempts_count AS "attempts_count?", progress.last_try_at AS "last_try_at?",
+                  progress.extra_tries AS "extra_tries?", progress.score_points AS "score_points?",
+                  progress.score_max_points AS "score_max_points?", progress.review_status AS "review_status?",
+                  progress.review_requested_at AS "review_requested_at?", progress.reviewed_at AS "reviewed_at?",
+                  progress.reviewed_by AS "reviewed_by?", step.max_tries AS "max_tries?", step.cooldown_seconds AS "cooldown_seconds?",
+                  step.evidence_target IS NOT NULL AND step.retired_at IS NULL AND progress.status IS DISTINCT FROM 'Completed'
+                      AND EXISTS (SELECT FROM evidence
+                                  WHERE evidence.auth_user_id = $2 AND evidence.target_id = step.evidence_target
+                                    AND evidence.kind = CASE step.step_type WHEN 'Coding' THEN 'coding' ELSE 'meeting' END
+                                    AND NOT EXISTS (SELECT FROM evidence_applications
+                                                    WHERE evidence_id = evidence.id AND unit_id = step.id)) AS "has_evidence!"
            FROM user_quest_attempts AS attempt
            JOIN quests AS quest ON quest.id = attempt.quest_id
            LEFT JOIN (quest_steps AS step
@@ -124,10 +151,13 @@ pub async fn load(
         if let (Some(step_id), Some(step_number), Some(title), Some(step_type)) =
             (row.step_id, row.step_number, row.step_title, row.step_type)
         {
+            let limits = TryLimits { max: row.max_tries, cooldown_seconds: row.cooldown_seconds };
             if target == Some(step_id) {
-                found = Target { validation_criteria: row.validation_criteria, content: row.content };
+                found = Target { validation_criteria: row.validation_criteria, content: row.content, limits };
             }
-            steps.push(StepProgress {
+            let review = row.review_status.as_deref().and_then(ReviewStatus::of).zip(row.review_requested_at);
+            let score = row.score_points.zip(row.score_max_points);
+            let mut step = StepProgress {
                 step_id,
                 step_number,
                 title,
@@ -142,7 +172,23 @@ pub async fn load(
                 feedback: row.feedback,
                 experience_earned: row.experience_earned.unwrap_or_default(),
                 attempts_count: row.attempts_count.unwrap_or_default(),
-            });
+                attempts_left: None,
+                next_try_at: None,
+                score: score.map(|(points, max_points)| StepScore::from(Score { points, max_points })),
+                review: review.map(|(status, submitted_at)| Review {
+                    status,
+                    submitted_at,
+                    reviewed_at: row.reviewed_at,
+                }),
+                kept: Kept {
+                    last_try_at: row.last_try_at,
+                    extra_tries: row.extra_tries.unwrap_or_default(),
+                    reviewed_by: row.reviewed_by,
+                    has_evidence: row.has_evidence,
+                },
+            };
+            limits.show_on(&mut step);
+            steps.push(step);
         }
         if loaded.is_some() {
             continue;
@@ -179,7 +225,12 @@ pub async fn load(
                 && matches!(row.status, AttemptStatus::InProgress | AttemptStatus::Paused),
             units_version: row.quest_units_version,
             has_moved: false,
+            trigger: None,
         });
     }
-    Ok(loaded.map(|loaded| Loaded { steps, target: found, ..loaded }))
+    Ok(loaded.map(|loaded| {
+        let mut loaded = Loaded { steps, target: found, ..loaded };
+        loaded.is_stale |= loaded.next_with_evidence().is_some();
+        loaded
+    }))
 }

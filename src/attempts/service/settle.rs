@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::evidence::apply_waiting;
 use super::load::Loaded;
 use crate::attempts::model::{AttemptStatus, StepStatus, progress};
 use crate::ids::EventId;
@@ -21,9 +22,17 @@ pub struct Settled {
     pub unlocked: Vec<Unlocked>,
 }
 
+impl Settled {
+    /// Adds what a further step has given.
+    pub(super) fn add(&mut self, other: Self) {
+        self.earned.extend(other.earned);
+        self.unlocked.extend(other.unlocked);
+    }
+}
+
 /// Computes the attempt anew and writes it, with the step at `changed` (an index into the steps)
-/// if one has changed. A step that has just become Completed is paid here; a quest whose last unit
-/// is done completes here.
+/// if one has changed; then applies the results from outside that have waited for what is open now,
+/// and writes the events of it all.
 ///
 /// # Errors
 /// The database's.
@@ -31,6 +40,21 @@ pub async fn settle(
     connection: &mut PgConnection,
     learner: &mut Locked,
     origin: &Origin,
+    loaded: &mut Loaded,
+    changed: Option<usize>,
+) -> Result<Settled, sqlx::Error> {
+    let mut settled = advance(connection, learner, loaded, changed).await?;
+    apply_waiting(connection, learner, loaded, &mut settled).await?;
+    enqueue(connection, learner, origin).await?;
+    loaded.is_stale = false;
+    Ok(settled)
+}
+
+/// One step further. A step that has just become Completed is paid here; a quest whose last unit is
+/// done completes here.
+pub(super) async fn advance(
+    connection: &mut PgConnection,
+    learner: &mut Locked,
     loaded: &mut Loaded,
     changed: Option<usize>,
 ) -> Result<Settled, sqlx::Error> {
@@ -68,7 +92,7 @@ pub async fn settle(
             learner.record_as(grant.id, grant.event(quest_id, attempt_id), cause);
         }
     }
-    let trigger = completed_step.map(|index| loaded.steps[index].step_id.0);
+    let trigger = loaded.trigger.or(completed_step.map(|index| loaded.steps[index].step_id)).map(|step| step.0);
     let mut completion: Option<EventId> = None;
     if completes {
         let skills = effective_skill_rewards(
@@ -103,8 +127,6 @@ pub async fn settle(
 
     save(connection, learner, loaded, changed, &grants, trigger).await?;
     let unlocked = open_quests(connection, learner, loaded, completion, cause, trigger, !grants.is_empty()).await?;
-    enqueue(connection, learner, origin).await?;
-    loaded.is_stale = false;
     Ok(Settled { earned: grants.iter().map(Grant::earned).collect(), unlocked })
 }
 
@@ -135,7 +157,7 @@ async fn open_quests(
     Ok(unlocked)
 }
 
-/// Computes an attempt anew that an edit of the quest's units has passed by.
+/// Computes an attempt anew that an edit of the quest's units, or a result from outside, has passed by.
 ///
 /// # Errors
 /// The database's.
@@ -168,6 +190,7 @@ async fn save(
     let attempt = &loaded.attempt;
     let step = changed.map(|index| &loaded.steps[index]);
     let submission: Option<&Value> = step.and_then(|step| step.submission_data.as_ref());
+    let (score, review) = (step.and_then(|step| step.score), step.and_then(|step| step.review));
     let ids: Vec<Uuid> = grants.iter().map(|grant| grant.id.0).collect();
     let objectives: Vec<String> = grants.iter().map(|grant| grant.objective.as_str().to_owned()).collect();
     let objective_ids: Vec<Uuid> = grants.iter().map(|grant| grant.objective_id).collect();
@@ -179,11 +202,18 @@ async fn save(
         "/* attempts:save */
          WITH worked AS (
              INSERT INTO user_quest_step_progress
-                 (id, attempt_id, step_id, status, started_at, completed_at, submission_data, experience_earned, attempts_count)
-             SELECT $9, $1, $10, $11, $12, $13, $14, $15, $16 WHERE $10::uuid IS NOT NULL
+                 (id, attempt_id, step_id, status, started_at, completed_at, submission_data, experience_earned, attempts_count,
+                  feedback, last_try_at, extra_tries, score_points, score_max_points,
+                  review_status, review_requested_at, reviewed_at, reviewed_by)
+             SELECT $9, $1, $10, $11, $12, $13, $14, $15, $16, $29, $30, $31, $32, $33, $34, $35, $36, $37
+             WHERE $10::uuid IS NOT NULL
              ON CONFLICT (attempt_id, step_id) DO UPDATE SET status = excluded.status, started_at = excluded.started_at,
                  completed_at = excluded.completed_at, submission_data = excluded.submission_data,
-                 experience_earned = excluded.experience_earned, attempts_count = excluded.attempts_count
+                 experience_earned = excluded.experience_earned, attempts_count = excluded.attempts_count,
+                 feedback = excluded.feedback, last_try_at = excluded.last_try_at, extra_tries = excluded.extra_tries,
+                 score_points = excluded.score_points, score_max_points = excluded.score_max_points,
+                 review_status = excluded.review_status, review_requested_at = excluded.review_requested_at,
+                 reviewed_at = excluded.reviewed_at, reviewed_by = excluded.reviewed_by
          ), paid AS (
              INSERT INTO reward_grants (id, auth_user_id, attempt_id, objective_type, objective_id, kind, skill_tag, skill_id,
                                         points, trigger_id, granted_at)
@@ -228,6 +258,15 @@ async fn save(
         attempt.abandoned_at,
         attempt.notes,
         experience(grants),
+        step.and_then(|step| step.feedback.as_deref()),
+        step.and_then(|step| step.kept.last_try_at),
+        step.map_or(0, |step| step.kept.extra_tries),
+        score.map(|score| score.points),
+        score.map(|score| score.max_points),
+        review.map(|review| review.status.as_str()),
+        review.map(|review| review.submitted_at),
+        review.and_then(|review| review.reviewed_at),
+        step.and_then(|step| step.kept.reviewed_by),
     )
     .execute(connection)
     .await?;

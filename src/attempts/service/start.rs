@@ -84,7 +84,9 @@ pub async fn start_attempt(
         enrollments::update_with(connection, &mut learner, quest_id, &judged, Some(started)).await?;
     }
     enqueue(connection, &mut learner, origin).await?;
-    let loaded = load(connection, learner.id, id, None).await?.ok_or(Refusal::NotFound("attempt"))?;
+    let mut loaded = load(connection, learner.id, id, None).await?.ok_or(Refusal::NotFound("attempt"))?;
+    // Results from outside may have waited for this.
+    refresh(connection, &mut learner, origin, &mut loaded).await?;
     Ok((loaded.view(), true))
 }
 

@@ -1,14 +1,17 @@
 //! Start, complete and skip a step.
 
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::load::{Loaded, load};
-use super::settle::{refresh, settle};
+use super::settle::{Settled, refresh, settle};
 use super::start::kept;
+use crate::attempts::judge::{Judged, Verdict, judge};
 use crate::attempts::model::{
-    AttemptWithSteps, Completion, Outcome, Refusal, StepProgress, StepStatus, StepType, may_work,
+    AttemptWithSteps, Awaited, Completion, Outcome, Refusal, Review, ReviewStatus, StepScore, StepStatus, StepType,
+    may_try, may_work,
 };
 use crate::criteria::{Claim, Observed, ValidationCriteria};
 use crate::ids::{AttemptId, LearnerId, QuestId, StepId};
@@ -57,7 +60,7 @@ pub async fn start_step<E: From<Refusal>>(
     let status = loaded.steps[index].status;
     if matches!(status, StepStatus::NotStarted | StepStatus::Skipped) {
         may_work(loaded.attempt.status, &loaded.steps, &loaded.steps[index])?;
-        begin(&mut loaded.steps[index], &learner);
+        loaded.steps[index].begin(learner.now);
         settle(connection, &mut learner, origin, &mut loaded, Some(index)).await.map_err(Refusal::from)?;
     }
     Ok(loaded.view())
@@ -85,15 +88,19 @@ pub async fn skip_step<E: From<Refusal>>(
         StepStatus::NotStarted | StepStatus::InProgress => {}
     }
     may_work(loaded.attempt.status, &loaded.steps, step)?;
-    loaded.steps[index].status = StepStatus::Skipped;
+    let step = &mut loaded.steps[index];
+    step.status = StepStatus::Skipped;
+    // Work that waits for a reviewer is taken back with it.
+    (step.review, step.kept.reviewed_by) = (None, None);
     settle(connection, &mut learner, origin, &mut loaded, Some(index)).await.map_err(Refusal::from)?;
     Ok(loaded.view())
 }
 
-/// Completes a step if its criteria are met. A try that does not meet them is counted all the same.
+/// Completes a step if its criteria are met. A try that does not meet them is counted all the same; work
+/// that a person has to look at waits.
 ///
 /// # Errors
-/// When the step cannot be worked on, or what was handed in is malformed.
+/// When the step cannot be worked on, no try is taken now, or what was handed in is malformed.
 pub async fn complete_step<E: From<Refusal>>(
     connection: &mut PgConnection,
     origin: &Origin,
@@ -108,64 +115,88 @@ pub async fn complete_step<E: From<Refusal>>(
         let completion = replay(connection, &loaded, index, at).await.map_err(Refusal::from)?;
         return Ok(Outcome::Completed(Box::new(completion)));
     }
-    may_work(loaded.attempt.status, &loaded.steps, &loaded.steps[index])?;
     let submission = kept(submission);
-    let kind = loaded.steps[index].step_type;
-    let claim = Claim::parse(kind, submission.as_ref()).map_err(Refusal::Malformed)?;
-    let criteria = parse_criteria(&loaded, kind)?;
+    let Some(judged) = check_try(&loaded, index, submission.as_ref(), max_playback_rate, learner.now)? else {
+        return Ok(Outcome::Completed(Box::new(completion(&loaded, index, Settled::default()))));
+    };
 
     let step = &mut loaded.steps[index];
-    begin(step, &learner);
-    step.attempts_count += 1;
+    step.count_try(learner.now);
     step.submission_data = submission;
-    if let Some(criteria) = criteria {
-        let observed = Observed {
-            elapsed_seconds: step.started_at.map_or(0, |started| (learner.now - started).num_seconds()),
-            video_duration_seconds: loaded.target.content.as_ref().and_then(Observed::video_duration),
-            max_playback_rate,
-        };
-        if let Err(unmet) = criteria.check(&claim, &observed) {
-            settle(connection, &mut learner, origin, &mut loaded, Some(index)).await.map_err(Refusal::from)?;
-            return Ok(Outcome::NotMet { unmet, step: Box::new(loaded.steps[index].clone()) });
+    step.score = judged.score.map(StepScore::from);
+    step.feedback = judged.feedback;
+    (step.review, step.kept.reviewed_by) = (None, None);
+    loaded.trigger = Some(at.step);
+    match judged.verdict {
+        Verdict::Met => step.complete(learner.now),
+        Verdict::Review => {
+            step.review = Some(Review { status: ReviewStatus::Waiting, submitted_at: learner.now, reviewed_at: None });
         }
+        Verdict::NotMet(_) => {}
     }
-    let step = &mut loaded.steps[index];
-    step.status = StepStatus::Completed;
-    step.completed_at = Some(learner.now);
+    loaded.target.limits.show_on(step);
     let settled = settle(connection, &mut learner, origin, &mut loaded, Some(index)).await.map_err(Refusal::from)?;
-    Ok(Outcome::Completed(Box::new(Completion {
+    Ok(match judged.verdict {
+        Verdict::NotMet(unmet) => Outcome::NotMet { unmet, step: Box::new(loaded.steps[index].clone()) },
+        Verdict::Met | Verdict::Review => Outcome::Completed(Box::new(completion(&loaded, index, settled))),
+    })
+}
+
+/// Whether a try is taken now, and what it comes to; None when the very same work waits already.
+fn check_try(
+    loaded: &Loaded,
+    index: usize,
+    submission: Option<&Value>,
+    max_playback_rate: Decimal,
+    now: DateTime<Utc>,
+) -> Result<Option<Judged>, Refusal> {
+    let step = &loaded.steps[index];
+    may_work(loaded.attempt.status, &loaded.steps, step)?;
+    let criteria = parse_criteria(loaded, step.step_type)?;
+    let claim = Claim::parse(step.step_type, submission).map_err(Refusal::Malformed)?;
+    if step.waits_for_review() {
+        return if step.submission_data.as_ref() == submission { Ok(None) } else { Err(Refusal::ReviewPending) };
+    }
+    may_try(step, now)?;
+    let started = step.started_at.unwrap_or(now);
+    let observed = Observed {
+        elapsed_seconds: (now - started).num_seconds(),
+        video_duration_seconds: loaded.target.content.as_ref().and_then(Observed::video_duration),
+        max_playback_rate,
+    };
+    judge(criteria.as_ref(), &claim, &observed).map(Some).map_err(Refusal::Malformed)
+}
+
+fn completion(loaded: &Loaded, index: usize, settled: Settled) -> Completion {
+    Completion {
         step: loaded.steps[index].clone(),
         attempt: loaded.view(),
         earned: settled.earned,
         unlocked: settled.unlocked,
-    })))
+    }
 }
 
-fn begin(step: &mut StepProgress, learner: &Locked) {
-    step.status = StepStatus::InProgress;
-    step.started_at = step.started_at.or(Some(learner.now));
-}
-
-/// The criteria, if they are for the learner's word to meet.
+/// The criteria, if a learner's call may meet them.
 fn parse_criteria(loaded: &Loaded, kind: StepType) -> Result<Option<ValidationCriteria>, Refusal> {
     let Some(document) = &loaded.target.validation_criteria else {
         if kind == StepType::Coding {
-            return Err(Refusal::ValidationNotAvailable("a Coding step is completed by its grader"));
+            return Err(Refusal::AwaitsResult(Awaited::Coding { grader_ref: None, problem_id: None }));
         }
         return Ok(None);
     };
     let criteria = ValidationCriteria::parse(document).map_err(|violations| {
-        tracing::error!(?violations, "stored criteria do not parse");
-        Refusal::ValidationNotAvailable("the criteria of this step cannot be checked; its author has to mend them")
+        let pointers: Vec<String> = violations.into_iter().map(|violation| violation.pointer).collect();
+        tracing::error!(?pointers, "stored criteria do not parse");
+        Refusal::ValidationNotAvailable
     })?;
-    if criteria.checkable_on_completion() {
-        return Ok(Some(criteria));
+    match criteria {
+        ValidationCriteria::Coding(coding) => Err(Refusal::AwaitsResult(Awaited::Coding {
+            grader_ref: Some(coding.grader_ref),
+            problem_id: Some(coding.problem_id),
+        })),
+        _ if criteria.awaits_result() => Err(Refusal::AwaitsResult(Awaited::Meeting)),
+        _ => Ok(Some(criteria)),
     }
-    Err(Refusal::ValidationNotAvailable(match kind {
-        StepType::Coding => "a Coding step is completed by its grader",
-        StepType::Discussion => "this step is completed by the meeting that it asks for",
-        _ => "what this step asks for cannot be checked yet",
-    }))
 }
 
 /// What completing the step gave when it was completed.
@@ -178,10 +209,9 @@ async fn replay(
     let earned = sqlx::query!(
         "SELECT reward.kind, reward.points, reward.skill_tag
          FROM reward_grants AS reward LEFT JOIN outbox_events AS event ON event.id = reward.id
-         WHERE reward.auth_user_id = $1 AND reward.objective_id = ANY($2) AND reward.trigger_id = $3
+         WHERE reward.auth_user_id = $1 AND (reward.trigger_id = $2 OR reward.objective_id = $2)
          ORDER BY event.learner_seq, (reward.objective_type = 'Quest'), (reward.kind <> 'XP'), reward.skill_tag",
         at.learner.0,
-        &[at.step.0, loaded.attempt.quest_id.0],
         at.step.0,
     )
     .fetch_all(&mut *connection)
@@ -203,5 +233,5 @@ async fn replay(
     )
     .fetch_all(connection)
     .await?;
-    Ok(Completion { step: loaded.steps[index].clone(), attempt: loaded.view(), earned, unlocked })
+    Ok(completion(loaded, index, Settled { earned, unlocked }))
 }

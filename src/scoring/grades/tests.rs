@@ -123,8 +123,8 @@ fn a_rubric_gives_the_share_of_its_points() {
 
 proptest! {
     #[test]
-    fn grades_stay_in_range_and_rise_with_the_percent(a in 0u64..=10_000_000, b in 0u64..=10_000_000, max in 1i64..=99_999) {
-        let (a, b, max) = (Decimal::new(a as i64, 5), Decimal::new(b as i64, 5), Decimal::new(max, 2));
+    fn grades_stay_in_range_and_rise_with_the_percent(a in 0i64..=10_000_000, b in 0i64..=10_000_000, max in 1i64..=99_999) {
+        let (a, b, max) = (Decimal::new(a, 5), Decimal::new(b, 5), Decimal::new(max, 2));
         let (low, high) = (grade(a.min(b), max), grade(a.max(b), max));
         prop_assert!(low <= high && low >= Decimal::ZERO && high <= max && high.scale() <= 2);
     }

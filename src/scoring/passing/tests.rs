@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::criteria::{AssessmentConfiguration, Form};
 
+#[expect(clippy::needless_pass_by_value, reason = "reads better with json!(…) as it is")]
 fn criteria(rule: Value) -> PassingCriteria {
     PassingCriteria::parse(&json!({"v": 1, "rule": rule}), None).unwrap()
 }

@@ -1,0 +1,110 @@
+//! Results from outside over HTTP, for services.
+
+use axum::response::Response;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::service::{self, Receipt};
+use crate::criteria::CodingResult;
+use crate::evidence::{Evidence, Kind};
+use crate::http::problem::ProblemBody;
+use crate::http::validate::Checks;
+use crate::http::{Answer, Command, Problem};
+use crate::ids::LearnerId;
+
+const MAX_ID_CHARS: usize = 128;
+const MAX_STATUS_CHARS: usize = 64;
+const MAX_TESTS: usize = 1_000;
+const MAX_TEST_CHARS: usize = 200;
+
+/// What a grader says of one submission.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({
+    "submissionId": "7d0e4c7b-9a6e-41f2-85b8-04d7c2a516f3", "authUserId": "01980000-0000-7000-8000-00000000000a",
+    "problemId": "11111111-1111-4111-8111-000000000007", "status": "Accepted", "testsPassedPercent": 100,
+    "passedTests": ["handlesEmpty", "handlesOverflow"], "language": "c", "score": 420, "executionTimeMs": 12
+}))]
+pub struct CodingResultInput {
+    /// Id of the submission at the grader, 1 to 128 characters; a second result with it changes nothing
+    pub submission_id: String,
+    /// The learner
+    pub auth_user_id: Uuid,
+    /// The problem, as criteria name it in `grader.problemId`
+    pub problem_id: Uuid,
+    /// The grader's verdict, 1 to 64 characters; `Accepted` when every test has passed
+    pub status: String,
+    /// 0 to 100; left out, 100 if accepted and else 0
+    #[serde(default, with = "rust_decimal::serde::float_option")]
+    #[schema(value_type = Option<f64>, minimum = 0, maximum = 100)]
+    pub tests_passed_percent: Option<Decimal>,
+    /// Names of the tests that have passed, at most 1000 of 200 characters; left out, all if accepted and
+    /// else none
+    pub passed_tests: Option<Vec<String>>,
+    /// Language of the submission, held against the step's `languages` if both are there
+    pub language: Option<String>,
+    /// The grader's own score; shown to the learner, not judged
+    #[serde(default, with = "rust_decimal::serde::float_option")]
+    #[schema(value_type = Option<f64>)]
+    pub score: Option<Decimal>,
+    /// Milliseconds; shown to the learner, not judged
+    pub execution_time_ms: Option<i64>,
+}
+
+impl CodingResultInput {
+    fn check(&self) -> Result<(), Problem> {
+        let mut checks = Checks::default();
+        checks.text("/submissionId", &self.submission_id, 1, MAX_ID_CHARS);
+        checks.text("/status", &self.status, 1, MAX_STATUS_CHARS);
+        checks.text("/language", self.language.as_deref().unwrap_or_default(), 0, MAX_STATUS_CHARS);
+        let within =
+            self.tests_passed_percent.is_none_or(|percent| percent >= Decimal::ZERO && percent <= Decimal::ONE_HUNDRED);
+        checks.require(within, "/testsPassedPercent", "must be 0 to 100");
+        checks.require(self.execution_time_ms.is_none_or(|time| time >= 0), "/executionTimeMs", "must not be negative");
+        let tests = self.passed_tests.as_deref().unwrap_or_default();
+        checks.require(tests.len() <= MAX_TESTS, "/passedTests", format!("must have at most {MAX_TESTS} items"));
+        for (index, test) in tests.iter().take(MAX_TESTS).enumerate() {
+            checks.text(&format!("/passedTests/{index}"), test, 1, MAX_TEST_CHARS);
+        }
+        checks.finish()
+    }
+
+    fn evidence(self) -> Evidence {
+        let result = CodingResult {
+            status: self.status,
+            tests_passed_percent: self.tests_passed_percent,
+            passed_tests: self.passed_tests,
+            language: self.language,
+            score: self.score,
+            execution_time_ms: self.execution_time_ms,
+        };
+        Evidence {
+            kind: Kind::Coding,
+            source_id: self.submission_id,
+            target_id: self.problem_id,
+            result: serde_json::to_value(result).unwrap_or_default(),
+        }
+    }
+}
+
+/// Take in a grader's result
+///
+/// It completes every open Coding step of the learner that names the problem and whose criteria it
+/// meets; where it does not, it counts as a try. A result that comes before its step is open is kept,
+/// and applied when the step opens. The submission's id deduplicates.
+#[utoipa::path(post, path = "/v1/integrations/coding-results", tag = "integrations", operation_id = "receive_coding_result", request_body = CodingResultInput,
+    responses((status = 200, description = "kept, and applied to what is open", body = Receipt), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
+pub async fn receive_coding_result(command: Command<CodingResultInput>) -> Result<Response, Problem> {
+    let Command { caller, origin, body, transaction, .. } = command;
+    caller.require_service()?;
+    body.check()?;
+    let learner = LearnerId(body.auth_user_id);
+    let evidence = body.evidence();
+    transaction
+        .run(move |connection| {
+            Box::pin(async move { Ok(Answer::ok(&service::receive(connection, &origin, learner, &evidence).await?)) })
+        })
+        .await
+}

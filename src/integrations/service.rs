@@ -1,0 +1,42 @@
+//! Taking in a result from outside.
+
+use serde::Serialize;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use crate::attempts;
+use crate::evidence::{self, Application, Evidence};
+use crate::ids::{EvidenceId, LearnerId};
+use crate::learners;
+use crate::origin::Origin;
+
+/// What became of a result.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    pub evidence_id: EvidenceId,
+    /// False when it had come before; nothing has changed then
+    pub is_new: bool,
+    /// The units that it was applied to so far; none while it waits for one to open
+    pub applied: Vec<Application>,
+}
+
+/// Keeps a result and applies it, with the normal cascade; one that came before changes nothing.
+///
+/// # Errors
+/// The database's.
+pub async fn receive(
+    connection: &mut PgConnection,
+    origin: &Origin,
+    learner: LearnerId,
+    evidence: &Evidence,
+) -> Result<Receipt, sqlx::Error> {
+    // The learner may be unknown to us yet: the result waits for the first attempt.
+    let mut learner = learners::enrol(connection, learner, origin).await?;
+    let (evidence_id, is_new) = evidence::keep(connection, &learner, evidence).await?;
+    if is_new {
+        attempts::service::apply_evidence(connection, origin, &mut learner, evidence.target_id).await?;
+    }
+    let applied = evidence::applications(connection, evidence_id).await?;
+    Ok(Receipt { evidence_id, is_new, applied })
+}
