@@ -14,6 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
+use crate::assessments::service::run_expired;
 use crate::attempts::service::run_recomputes;
 use crate::clock::Clock;
 use crate::config::{Config, ContentLimits};
@@ -162,6 +163,9 @@ async fn jobs(db: Db, clock: Clock, retention: Retention, unlock_interval: u64, 
         }
         if let Err(error) = run_reevaluations(&db, &clock).await {
             tracing::warn!(%error, "learners are judged anew later");
+        }
+        if let Err(error) = run_expired(&db, &clock).await {
+            tracing::warn!(%error, "tries whose time is over are handed in later");
         }
         if ticks.is_multiple_of(unlock_interval)
             && let Err(error) = run_schedule(&db, &clock).await

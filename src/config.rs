@@ -170,6 +170,9 @@ pub struct ContentLimits {
     /// Prerequisites of one quest
     #[arg(long, env = "MAX_PREREQUISITES", default_value_t = 50, value_name = "N")]
     pub max_prerequisites: usize,
+    /// Assessments of one quest that are not retired
+    #[arg(long, env = "MAX_ASSESSMENTS", default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=1000))]
+    pub max_assessments: i64,
     /// Quests of one learning path
     #[arg(long, env = "MAX_PATH_QUESTS", default_value_t = 1_000, value_name = "N")]
     pub max_path_quests: usize,

@@ -109,9 +109,9 @@ async fn attempts(connection: &mut PgConnection, report: &mut Report) -> Result<
                        WHERE auth_user_id = attempt.auth_user_id AND attempt_id = attempt.id AND kind = 'XP'
                          AND objective_type = 'QuestStep') AS "granted_to_steps!",
                       (SELECT count(*) FROM quest_assessments WHERE quest_id = quest.id AND retired_at IS NULL) AS "assessments!",
-                      (SELECT count(DISTINCT submission.assessment_id) FROM quest_submissions AS submission
-                       JOIN quest_assessments AS assessment ON assessment.id = submission.assessment_id AND assessment.retired_at IS NULL
-                       WHERE submission.attempt_id = attempt.id AND submission.is_passed) AS "passed!"
+                      (SELECT count(*) FROM assessment_progress AS done
+                       JOIN quest_assessments AS assessment ON assessment.id = done.assessment_id AND assessment.retired_at IS NULL
+                       WHERE done.attempt_id = attempt.id AND done.passed_at IS NOT NULL) AS "passed!"
                FROM user_quest_attempts AS attempt JOIN quests AS quest ON quest.id = attempt.quest_id
                WHERE attempt.id > $1 ORDER BY attempt.id LIMIT 1000"#,
             after

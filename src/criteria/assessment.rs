@@ -14,6 +14,7 @@ use super::reader::{Fields, Node};
 use super::validation::{COMMON, MAX_QUIZ_BYTES};
 use super::violation::{Findings, Violation};
 pub use form::{Aggregate, AutoGraded, Form, Peer, Pool, QuizForm};
+pub use shown::solution;
 
 /// The largest configuration that is not a quiz, in bytes of compact JSON: rubrics are content.
 pub const MAX_ASSESSMENT_BYTES: usize = 64 * 1024;

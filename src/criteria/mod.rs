@@ -36,7 +36,7 @@ pub use accept::Accept;
 pub use answers::{Answer, Answers, MAX_ANSWER_CHARS};
 pub use assessment::{
     Aggregate, AssessmentConfiguration, AutoGraded, FeedbackPolicy, Form, Keep, Late, MAX_ASSESSMENT_BYTES, Peer, Per,
-    Pool, QuizForm, ShowAnswers, ShowScore, Tries,
+    Pool, QuizForm, ShowAnswers, ShowScore, Tries, solution,
 };
 pub use assessment_kind::AssessmentKind;
 pub use check::{Observed, Unmet};

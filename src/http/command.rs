@@ -53,6 +53,12 @@ pub struct NoBody {}
 pub struct MergePatch(serde_json::Map<String, Value>);
 
 impl MergePatch {
+    /// Whether the patch says something about a field.
+    #[must_use]
+    pub fn names(&self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+
     /// The resource with the patch applied, read as strictly as a new one.
     ///
     /// # Errors

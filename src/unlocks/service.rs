@@ -240,6 +240,8 @@ pub enum Trigger {
     Completed(QuestId),
     /// The quest is begun, or paid points: what counts its paths or points.
     Moved(QuestId),
+    /// A try of one of the quest's assessments was graded: what looks at scores in it.
+    Scored(QuestId),
     /// Skill levels have risen.
     Skills,
 }
@@ -257,6 +259,7 @@ pub async fn judge_after(
     let (completed, moved, named) = match trigger {
         Trigger::Completed(quest) => (Some(quest.0), Some(quest.0), vec![quest.0, SERVICE_EXPERIENCE]),
         Trigger::Moved(quest) => (None, Some(quest.0), vec![SERVICE_EXPERIENCE]),
+        Trigger::Scored(quest) => (None, Some(quest.0), vec![quest.0]),
         Trigger::Skills => (None, None, vec![SKILLS]),
     };
     let rows = load!(

@@ -5,6 +5,8 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod assessments;
+mod assessments_grading;
 mod attempts;
 mod catalogue;
 mod commands;

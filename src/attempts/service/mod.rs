@@ -13,9 +13,10 @@ mod steps;
 
 pub use evidence::apply_evidence;
 pub use lists::list_attempts;
-pub use load::{Loaded, load};
+pub use load::{GradedTry, Loaded, load};
 pub use moves::{move_attempt, set_notes};
 pub use recompute::{recompute, run_recomputes};
 pub use reviews::{get_review, list_reviews, review_step};
+pub use settle::{Settled, refresh, settle};
 pub use start::start_attempt;
 pub use steps::{At, complete_step, skip_step, start_step};

@@ -5,8 +5,9 @@
 use serde_json::{Map, Value, json};
 
 use super::super::accept::Accept;
-use super::super::items::Item;
+use super::super::items::{Choice, Item};
 use super::super::numbers::to_json;
+use super::super::questions::{Question, Tolerance};
 use super::super::task::{item_task, scatter};
 use super::{AssessmentConfiguration, Form, Late, QuizForm};
 
@@ -36,6 +37,40 @@ impl QuizForm {
         let seed = self.shuffle_options.then_some(seed);
         self.drawn(ids).iter().map(|item| item_task(item, seed)).collect()
     }
+}
+
+/// The key of an item in the naming of the configuration, with everything that explains it. For authors,
+/// graders, and learners to whom the feedback policy shows answers.
+pub fn solution(item: &Item) -> Value {
+    let explained = |choices: &[Choice]| -> Vec<Value> {
+        let explained = choices.iter().filter_map(|choice| Some((&choice.id, choice.feedback.as_ref()?)));
+        explained.map(|(id, feedback)| json!({"id": id, "feedback": feedback})).collect()
+    };
+    let (mut solution, choices) = match &item.question {
+        Question::SingleChoice { options, correct } => (json!({ "correct": correct }), explained(options)),
+        Question::MultipleChoice { options, correct, .. } | Question::Ordering { options, correct, .. } => {
+            (json!({ "correct": correct }), explained(options))
+        }
+        Question::TrueFalse { correct } => (json!({ "correct": correct }), Vec::new()),
+        Question::ShortText { accept, .. } => (json!({ "accept": accept }), Vec::new()),
+        Question::Numeric { value, tolerance } => {
+            let tolerance = tolerance.map(|tolerance| match tolerance {
+                Tolerance::Abs(most) => json!({"abs": to_json(most)}),
+                Tolerance::Rel(share) => json!({"rel": to_json(share)}),
+            });
+            (json!({"value": to_json(*value), "tolerance": tolerance}), Vec::new())
+        }
+        Question::Matching { left, right, pairs } => {
+            (json!({ "pairs": pairs }), [explained(left), explained(right)].concat())
+        }
+    };
+    if let Some(feedback) = &item.feedback {
+        solution["feedback"] = Value::from(feedback.as_str());
+    }
+    if !choices.is_empty() {
+        solution["choices"] = Value::from(choices);
+    }
+    solution
 }
 
 impl AssessmentConfiguration {
