@@ -27,6 +27,7 @@ use crate::http::layers::{self, Observe};
 use crate::http::server::{ServerLimits, serve};
 use crate::outbox;
 use crate::routes::routes;
+use crate::user_service::{UserService, Users};
 
 /// What handlers can ask for.
 #[derive(Clone)]
@@ -38,6 +39,7 @@ pub struct App {
     content: Arc<ContentLimits>,
     health: Health,
     skills: Skills,
+    users: Users,
 }
 
 macro_rules! part {
@@ -49,7 +51,7 @@ macro_rules! part {
         }
     )+};
 }
-part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills);
+part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills, users: Users);
 
 /// A service that runs until it is told to stop.
 #[derive(Debug)]
@@ -74,6 +76,7 @@ impl Running {
 pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Result<Running, String> {
     let (broker_state, broker) = watch::channel(Broker::Absent);
     let millis = Duration::from_millis;
+    let users = Users(UserService::new(&config.user_service)?);
     let limits = &config.http;
     let app = App {
         db: db.clone(),
@@ -81,12 +84,14 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         auth: Authenticator::new(&config.jwt, config.role_map.clone(), clock.clone())?,
         commands: CommandLimits {
             max_body_bytes: limits.max_body_bytes,
+            max_upload_bytes: limits.max_curriculum_bytes,
             body_timeout: millis(limits.body_timeout_ms),
             idempotency_key_age: chrono::TimeDelta::hours(limits.idempotency_key_hours.into()),
         },
         content: Arc::new(config.content.clone()),
         health: Health { broker },
-        skills: Skills::new(&config.user_service)?,
+        skills: Skills::new(&config.user_service, users.clone()),
+        users,
     };
     let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
     let observe = Observe { request_timeout: millis(limits.request_timeout_ms), max_header_bytes };
@@ -121,7 +126,10 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         events: chrono::TimeDelta::days(config.broker.event_retention_days.into()),
         keys: chrono::TimeDelta::hours(limits.idempotency_key_hours.into()),
     };
-    tasks.spawn(jobs(db, clock, retention, config.unlock_interval_seconds, stop.clone()));
+    if config.background_jobs {
+        tasks.spawn(jobs(db, clock, retention, config.unlock_interval_seconds, stop.clone()));
+    }
+    tasks.spawn(upkeep(stop.clone()));
     tasks.close();
     Ok(Running { address, stop, tasks })
 }
@@ -179,11 +187,21 @@ async fn jobs(db: Db, clock: Clock, retention: Retention, unlock_interval: u64, 
                 Ok(rows) => tracing::info!(rows, "old events and keys removed"),
                 Err(error) => tracing::warn!(%error, "housekeeping goes on later"),
             }
-            crate::http::health::recorder().run_upkeep();
         }
         ticks += 1;
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// What each process does for itself: metrics that nobody reads are not kept for ever.
+async fn upkeep(stop: CancellationToken) {
+    loop {
+        crate::http::health::recorder().run_upkeep();
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_hours(1)) => {}
             () = stop.cancelled() => return,
         }
     }

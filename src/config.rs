@@ -116,6 +116,9 @@ pub struct HttpLimits {
     /// Largest request body, in bytes
     #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 1_048_576, value_name = "BYTES")]
     pub max_body_bytes: usize,
+    /// Largest curriculum file, in bytes
+    #[arg(long, env = "MAX_CURRICULUM_BYTES", default_value_t = 16_777_216, value_name = "BYTES")]
+    pub max_curriculum_bytes: usize,
     /// Largest request line and headers together, in bytes
     #[arg(long, env = "MAX_HEADER_BYTES", default_value_t = 32_768, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(8192..=1_048_576))]
     pub max_header_bytes: u32,
@@ -170,9 +173,12 @@ pub struct ContentLimits {
     /// Prerequisites of one quest
     #[arg(long, env = "MAX_PREREQUISITES", default_value_t = 50, value_name = "N")]
     pub max_prerequisites: usize,
-    /// Assessments of one quest that are not retired
-    #[arg(long, env = "MAX_ASSESSMENTS", default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=1000))]
-    pub max_assessments: i64,
+    /// Assessments of one quest
+    #[arg(long, env = "MAX_ASSESSMENTS", default_value_t = 20, value_name = "N")]
+    pub max_assessments: usize,
+    /// Quests of one curriculum file
+    #[arg(long, env = "MAX_CURRICULUM_QUESTS", default_value_t = 5_000, value_name = "N")]
+    pub max_curriculum_quests: usize,
     /// Quests of one learning path
     #[arg(long, env = "MAX_PATH_QUESTS", default_value_t = 1_000, value_name = "N")]
     pub max_path_quests: usize,
@@ -223,6 +229,9 @@ pub struct Config {
     /// What is logged: a tracing filter
     #[arg(long, env = "RUST_LOG", default_value = "info,lapin=warn,sqlx::query=warn", value_name = "FILTER")]
     pub rust_log: String,
+    /// Do the background work in this process: recomputing, unlocking, housekeeping; false where another replica does it
+    #[arg(long, env = "BACKGROUND_JOBS", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub background_jobs: bool,
     /// How often quests that time alone opens are looked for, in seconds
     #[arg(long, env = "UNLOCK_INTERVAL_SECONDS", default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub unlock_interval_seconds: u64,

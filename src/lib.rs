@@ -14,6 +14,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod criteria;
+pub mod curriculum;
 pub mod db;
 pub mod enrollments;
 pub mod evidence;

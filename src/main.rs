@@ -1,12 +1,15 @@
 //! The `quests` binary: its commands.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use quests::clock::Clock;
-use quests::commands::{seed, verify};
+use quests::commands::files::{self, Source};
+use quests::commands::verify;
 use quests::config::{Config, ContentLimits, DEVELOPMENT_SECRET, DatabaseConfig, JwtConfig};
+use quests::curriculum::{Action, Format};
 use quests::db::{self, Db};
 use quests::http::auth::development_token;
 use uuid::Uuid;
@@ -31,13 +34,49 @@ enum Command {
         #[command(flatten)]
         database: DatabaseConfig,
     },
-    /// Load a curriculum file; quests that are there already stay as they are
-    ///
-    /// Without FILE, the demo: a first-semester course of C programming. The file is loaded as a
-    /// whole or not at all.
+    /// Load the demo, a first-semester course of C programming, unless it is there
     Seed {
-        /// Curriculum file (JSON), see examples/README.md
-        file: Option<std::path::PathBuf>,
+        #[command(flatten)]
+        database: DatabaseConfig,
+        #[command(flatten)]
+        limits: ContentLimits,
+    },
+    /// Make the catalogue what a curriculum file says: all of it or nothing
+    ///
+    /// Quests and paths are known by their keys. What the file leaves out of its own quests and paths
+    /// is deactivated or retired; learners' history stays. Prints what changes; examples/README.md
+    /// describes the format.
+    Import {
+        /// Curriculum file, YAML or JSON
+        #[arg(required_unless_present = "curriculum_version")]
+        file: Option<PathBuf>,
+        /// Only print what would change
+        #[arg(long)]
+        plan: bool,
+        /// Build a draft path of a curriculum version, a JSON file as the User Service gives it
+        #[arg(long, value_name = "FILE", conflicts_with = "file")]
+        curriculum_version: Option<PathBuf>,
+        /// Syllabus of one of its subjects, for weekly steps; may be given several times
+        #[arg(long, value_name = "FILE", requires = "curriculum_version")]
+        syllabus: Vec<PathBuf>,
+        /// Sessions of a syllabus that make one weekly step
+        #[arg(long, value_name = "N", default_value_t = quests::curriculum::version::SESSIONS_PER_WEEK, value_parser = clap::value_parser!(u32).range(1..=20))]
+        sessions_per_week: u32,
+        #[command(flatten)]
+        database: DatabaseConfig,
+        #[command(flatten)]
+        limits: ContentLimits,
+    },
+    /// Print the catalogue as a curriculum file
+    ///
+    /// The same content is the same file, byte by byte.
+    Export {
+        /// Key of a learning path; may be given several times. Left out, everything
+        #[arg(long, value_name = "KEY")]
+        learning_path: Vec<String>,
+        /// How it is written down
+        #[arg(long, value_enum, default_value_t = Format::Yaml)]
+        format: Format,
         #[command(flatten)]
         database: DatabaseConfig,
         #[command(flatten)]
@@ -110,13 +149,23 @@ async fn run(command: Command) -> Result<ExitCode, String> {
             migrate(&database).await?;
             say("the database is up to date")?;
         }
-        Command::Seed { file, database, limits } => {
-            let text = match &file {
-                None => seed::DEMO.to_owned(),
-                Some(path) => std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?,
+        Command::Seed { database, limits } => {
+            let db = Db::new(db::pool(&database).map_err(unusable)?);
+            say(&files::seed_demo(&db, &clock, &limits).await?)?;
+        }
+        Command::Import { file, plan, curriculum_version, syllabus, sessions_per_week, database, limits } => {
+            let source = match (file, curriculum_version) {
+                (Some(file), _) => Source::File(file),
+                (None, Some(file)) => Source::Version { file, syllabi: syllabus, sessions_per_week },
+                (None, None) => return Err("a file is needed".to_owned()),
             };
             let db = Db::new(db::pool(&database).map_err(unusable)?);
-            say(&seed::seed(&db, &clock, &limits, &text).await?)?;
+            import(&db, &clock, &limits, &source, plan).await?;
+        }
+        Command::Export { learning_path, format, database, limits } => {
+            let db = Db::new(db::pool(&database).map_err(unusable)?);
+            let text = files::export_text(&db, &learning_path, format, &limits).await?;
+            say(text.trim_end_matches('\n'))?;
         }
         Command::Verify { database } => return verified(&database).await,
         Command::Openapi => {
@@ -126,6 +175,27 @@ async fn run(command: Command) -> Result<ExitCode, String> {
         Command::Token { role, sub, jwt } => say(&token(role, sub, &jwt, &clock)?)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn import(
+    db: &Db,
+    clock: &Clock,
+    limits: &ContentLimits,
+    source: &Source,
+    only_plan: bool,
+) -> Result<(), String> {
+    let file = files::read_source(source, limits)?;
+    let plan = files::plan_source(db, &file).await?;
+    say(&files::shown(&plan))?;
+    if only_plan || plan.changes.iter().all(|change| change.action == Action::None) {
+        return Ok(());
+    }
+    let bar = files::progress_bar(&file);
+    let shown = bar.clone();
+    let done = files::apply_source(db, clock, file, Some(plan.fingerprint), move |rows| shown.inc(rows)).await;
+    bar.finish_and_clear();
+    done?;
+    say("applied")
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

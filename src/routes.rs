@@ -8,6 +8,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::assessments::http::{authoring as assessments, grading, tries};
 use crate::attempts::http::{self as attempts, reviews, steps as attempt_steps};
+use crate::curriculum::http as curriculum;
 use crate::enrollments::http as enrollments;
 use crate::http::health;
 use crate::integrations::http as integrations;
@@ -32,6 +33,7 @@ use crate::quests::http::{quests, resources, sets, steps};
         (name = "submissions", description = "Tries of assessments, and their grades (seed: `quest_submissions`)"),
         (name = "learning-paths", description = "Quests in an order (seed: `learning_paths`, `learning_path_quests`)"),
         (name = "chapters", description = "Groups of a path's quests, with a schedule (seed: `quest_chapters`)"),
+        (name = "curriculum", description = "Quests and learning paths as files"),
         (name = "attempts", description = "A learner's way through a quest (seed: `user_quest_attempts`, `user_quest_step_progress`)"),
         (name = "reviews", description = "Handed-in steps that a person looks at"),
         (name = "integrations", description = "Results from outside, for services"),
@@ -74,6 +76,11 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(chapters::list_chapters, chapters::create_chapter))
         .routes(routes!(chapters::order_chapters))
         .routes(routes!(chapters::get_chapter, chapters::update_chapter, chapters::delete_chapter))
+        .routes(routes!(curriculum::plan_curriculum))
+        .routes(routes!(curriculum::apply_curriculum))
+        .routes(routes!(curriculum::export_curriculum))
+        .routes(routes!(curriculum::get_curriculum_schema))
+        .routes(routes!(curriculum::create_learning_path_from_curriculum))
         .routes(routes!(attempts::start_attempt))
         .routes(routes!(attempts::list_attempts))
         .routes(routes!(attempts::get_attempt, attempts::update_attempt))
@@ -85,6 +92,7 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(attempt_steps::complete_step))
         .routes(routes!(reviews::list_step_reviews))
         .routes(routes!(reviews::get_step_review, reviews::review_step))
+        .routes(routes!(reviews::allow_extra_step_tries))
         .routes(routes!(integrations::receive_coding_result))
         .routes(routes!(tries::start_assessment))
         .routes(routes!(tries::save_draft))

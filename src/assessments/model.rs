@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 pub use crate::criteria::AssessmentKind as AssessmentType;
 use crate::criteria::{AssessmentConfiguration, PassingCriteria};
-use crate::ids::{AssessmentId, AttemptId, QuestId, StepId};
+use crate::ids::{AssessmentId, AttemptId, QuestId};
 pub use crate::quests::model::AttemptStatus;
 pub use assess::{Basis, Graded, RubricPoints, assess, points_of};
 pub use grade::{GradeInput, Judgement, check_rubric};
@@ -145,11 +145,9 @@ pub struct TryView {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"assessmentId": "01a20821-4c23-7176-aaea-d1be7350b75b", "tries": 1, "reason": "The power went out."}))]
-pub struct ExtraTriesInput {
-    /// An assessment of the attempt's quest; or `stepId`
-    pub assessment_id: Option<AssessmentId>,
-    /// A Quiz step of the attempt's quest
-    pub step_id: Option<StepId>,
+pub struct MoreTriesInput {
+    /// An assessment of the attempt's quest
+    pub assessment_id: AssessmentId,
     /// 1 to 100; added to what was allowed before
     pub tries: i32,
     /// For the audit log, 1 to `MAX_TEXT_CHARS` characters
@@ -159,15 +157,14 @@ pub struct ExtraTriesInput {
 /// What a learner may try beyond the limit.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ExtraTries {
+pub struct MoreTries {
     pub attempt_id: AttemptId,
-    pub assessment_id: Option<AssessmentId>,
-    pub step_id: Option<StepId>,
+    pub assessment_id: AssessmentId,
     /// All that were allowed so far
     #[schema(example = 1)]
     pub extra_tries: i32,
     /// Where the learner stands with the assessment now
-    pub my: Option<MyAssessment>,
+    pub my: MyAssessment,
 }
 
 /// The documents of an assessment, read.

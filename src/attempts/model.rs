@@ -13,7 +13,7 @@ use crate::ids::{AttemptId, QuestId, StepId};
 pub use crate::quests::model::{AttemptStatus, StepStatus, StepType};
 use crate::rewards::Earned;
 use crate::unlocks::{Eligibility, Unlocked};
-pub use review::{Decision, StepReview};
+pub use review::{Decision, ExtraTries, StepReview};
 pub use step::{Awaited, Kept, Review, ReviewStatus, StepProgress, StepScore, TryLimits, may_try};
 
 /// A learner's attempt at a quest.
@@ -88,7 +88,7 @@ pub enum Refusal {
     ReviewPending,
     #[error("nothing waits for a review here")]
     NothingToReview,
-    #[error("nobody reviews own work")]
+    #[error("nobody decides on own work")]
     OwnWork,
     #[error("submissionData is malformed")]
     Malformed(Vec<Violation>),

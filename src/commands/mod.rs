@@ -1,5 +1,6 @@
 //! The commands of the binary besides `serve`.
 
-pub mod seed;
+pub mod files;
 pub mod verify;
+mod verify_evidence;
 mod verify_paths;

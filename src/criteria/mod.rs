@@ -45,7 +45,7 @@ pub use coding::{ACCEPTED, CodingResult};
 pub use items::{Choice, Item};
 pub use normalize::normalized;
 pub use numbers::to_json as json_number;
-pub use passing::{OnFail, PassLeaf, PassRule, PassingCriteria};
+pub use passing::{OnFail, PassLeaf, PassRule, PassingCriteria, read_assessment};
 pub use questions::{ItemKind, Normalize, Question, Tolerance};
 pub use quiz::Quiz;
 pub use rubric::{Criterion, Level, Rubric};

@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::assessment::{AssessmentConfiguration, Form};
+use super::assessment_kind::AssessmentKind;
 use super::names::names;
 use super::numbers::{Bounds, to_json};
 use super::reader::{Fields, Node};
@@ -153,6 +154,38 @@ impl PassingCriteria {
                     leaf.add_unfit(configuration, &format!("/rule/of/{index}"), found);
                 }
             }
+        }
+    }
+}
+
+/// The two documents of an assessment, each read strictly and held against the other. `kind` is the type
+/// that is named beside them, if one is.
+///
+/// # Errors
+///
+/// Everything that is wrong; pointers begin with `/assessmentType`, `/configuration` or `/passingCriteria`.
+pub fn read_assessment(
+    kind: Option<AssessmentKind>,
+    configuration: &Value,
+    passing: &Value,
+) -> Result<(AssessmentConfiguration, PassingCriteria), Vec<Violation>> {
+    let configuration = AssessmentConfiguration::parse(configuration);
+    let passing = PassingCriteria::parse(passing, configuration.as_ref().ok());
+    let below = |field: &'static str| {
+        move |violation: Violation| Violation { pointer: format!("{field}{}", violation.pointer), ..violation }
+    };
+    match (configuration, passing) {
+        (Ok(configuration), Ok(passing)) => {
+            let own = configuration.kind();
+            if kind.is_some_and(|kind| kind != own) {
+                let detail = format!("must be the type of the configuration, {own}");
+                return Err(vec![Violation { pointer: "/assessmentType".to_owned(), detail }]);
+            }
+            Ok((configuration, passing))
+        }
+        (configuration, passing) => {
+            let wrong = configuration.err().into_iter().flatten().map(below("/configuration"));
+            Err(wrong.chain(passing.err().into_iter().flatten().map(below("/passingCriteria"))).collect())
         }
     }
 }

@@ -41,12 +41,19 @@ impl Findings {
 
     /// Notes every string and field name with U+0000, which a `jsonb` column cannot store.
     pub(super) fn add_unstorable(&mut self, value: &Value, pointer: &str) {
+        // Almost no document has one, and looking for it needs no pointers.
+        if has_nul(value) {
+            self.add_nul(value, pointer);
+        }
+    }
+
+    fn add_nul(&mut self, value: &Value, pointer: &str) {
         const DETAIL: &str = "must not contain the character U+0000";
         match value {
             Value::String(text) if text.contains('\0') => self.add(pointer, DETAIL),
             Value::Array(elements) => {
                 for (index, element) in elements.iter().enumerate() {
-                    self.add_unstorable(element, &format!("{pointer}/{index}"));
+                    self.add_nul(element, &format!("{pointer}/{index}"));
                 }
             }
             Value::Object(fields) => {
@@ -55,7 +62,7 @@ impl Findings {
                     if name.contains('\0') {
                         self.add(below.as_str(), DETAIL);
                     }
-                    self.add_unstorable(field, &below);
+                    self.add_nul(field, &below);
                 }
             }
             _ => {}
@@ -96,5 +103,22 @@ impl Findings {
 
 /// The pointer of a field of what `pointer` points to.
 pub(super) fn child(pointer: &str, name: &str) -> String {
-    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+    let mut child = String::with_capacity(pointer.len() + 1 + name.len());
+    child.push_str(pointer);
+    child.push('/');
+    if name.contains(['~', '/']) {
+        child.push_str(&name.replace('~', "~0").replace('/', "~1"));
+    } else {
+        child.push_str(name);
+    }
+    child
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(elements) => elements.iter().any(has_nul),
+        Value::Object(fields) => fields.iter().any(|(name, field)| name.contains('\0') || has_nul(field)),
+        _ => false,
+    }
 }

@@ -28,6 +28,8 @@ use crate::origin::Origin;
 #[derive(Debug, Clone, Copy)]
 pub struct CommandLimits {
     pub max_body_bytes: usize,
+    /// Of curriculum files.
+    pub max_upload_bytes: usize,
     pub body_timeout: Duration,
     pub idempotency_key_age: chrono::TimeDelta,
 }
@@ -101,33 +103,77 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let limits = CommandLimits::from_ref(state);
-        let (mut parts, body) = request.into_parts();
-        let caller = <Caller as FromRequestParts<S>>::from_request_parts(&mut parts, state).await?;
-        let origin = origin(&parts, state, caller);
-        let if_match = IfMatch::from_headers(&parts.headers)?;
-        let bytes = read(body, &parts.headers, limits).await?;
-        let key = idempotency_key(&parts.method, &parts.uri, &parts.headers, &bytes)?;
-        let body = parse(&parts.headers, &bytes)?;
-        let transaction = Transaction {
-            db: Db::from_ref(state),
-            caller,
-            clock: origin.clock.clone(),
-            key,
-            max_age: limits.idempotency_key_age,
-            path: parts.uri.path().to_owned(),
-        };
-        Ok(Self { caller, origin, if_match, body, transaction })
+        let (upload, headers) = receive(request, state, limits, limits.max_body_bytes).await?;
+        let body = parse(&headers, &upload.bytes)?;
+        let Upload { caller, origin, transaction, .. } = upload;
+        Ok(Self { caller, origin, if_match: IfMatch::from_headers(&headers)?, body, transaction })
     }
 }
 
-async fn read(body: Body, headers: &HeaderMap, limits: CommandLimits) -> Result<Vec<u8>, Problem> {
-    let too_large =
-        || Problem::new(Code::PayloadTooLarge, format!("a body may have at most {} bytes", limits.max_body_bytes));
+/// A curriculum file as it was sent, with what a write brings along.
+#[derive(Debug)]
+pub struct Upload {
+    pub caller: Caller,
+    pub origin: Origin,
+    /// Without its parameters; empty where none was sent
+    pub media_type: String,
+    pub bytes: Vec<u8>,
+    pub transaction: Transaction,
+}
+
+impl<S> FromRequest<S> for Upload
+where
+    S: Send + Sync,
+    Authenticator: FromRef<S>,
+    Clock: FromRef<S>,
+    Db: FromRef<S>,
+    CommandLimits: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let limits = CommandLimits::from_ref(state);
+        Ok(receive(request, state, limits, limits.max_upload_bytes).await?.0)
+    }
+}
+
+async fn receive<S>(
+    request: Request,
+    state: &S,
+    limits: CommandLimits,
+    max_bytes: usize,
+) -> Result<(Upload, HeaderMap), Problem>
+where
+    S: Send + Sync,
+    Authenticator: FromRef<S>,
+    Clock: FromRef<S>,
+    Db: FromRef<S>,
+{
+    let (mut parts, body) = request.into_parts();
+    let caller = <Caller as FromRequestParts<S>>::from_request_parts(&mut parts, state).await?;
+    let origin = origin(&parts, state, caller);
+    let bytes = read(body, &parts.headers, limits.body_timeout, max_bytes).await?;
+    let transaction = Transaction {
+        db: Db::from_ref(state),
+        caller,
+        clock: origin.clock.clone(),
+        key: idempotency_key(&parts.method, &parts.uri, &parts.headers, &bytes)?,
+        max_age: limits.idempotency_key_age,
+        path: parts.uri.path().to_owned(),
+    };
+    Ok((
+        Upload { caller, origin, media_type: media_type(&parts.headers).to_owned(), bytes, transaction },
+        parts.headers,
+    ))
+}
+
+async fn read(body: Body, headers: &HeaderMap, timeout: Duration, max_bytes: usize) -> Result<Vec<u8>, Problem> {
+    let too_large = || Problem::new(Code::PayloadTooLarge, format!("a body may have at most {max_bytes} bytes"));
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limits.max_body_bytes) {
+    if announced.is_some_and(|length| length > max_bytes) {
         return Err(too_large());
     }
-    match tokio::time::timeout(limits.body_timeout, Limited::new(body, limits.max_body_bytes).collect()).await {
+    match tokio::time::timeout(timeout, Limited::new(body, max_bytes).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Problem::new(Code::BadRequest, "the body did not arrive whole")),
@@ -139,8 +185,7 @@ fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Pr
     if bytes.is_empty() {
         return serde_json::from_slice(b"{}").map_err(|_| Problem::new(Code::MalformedJson, "a JSON body is needed"));
     }
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    let essence = media_type(headers);
     let is_json = essence.eq_ignore_ascii_case("application/json")
         || (essence.to_ascii_lowercase().starts_with("application/")
             && essence.to_ascii_lowercase().ends_with("+json"));
@@ -154,11 +199,19 @@ fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Pr
     Ok(value)
 }
 
-fn malformed(error: &serde_json::Error) -> Problem {
+/// `Content-Type` without its parameters.
+fn media_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+/// 400: no JSON at all.
+pub fn malformed(error: &serde_json::Error) -> Problem {
     Problem::new(Code::MalformedJson, error.to_string())
 }
 
-fn invalid_at(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+/// 422: something in a document does not fit its type.
+pub fn invalid_at(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let pointer: String = error
         .path()
         .iter()

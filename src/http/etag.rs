@@ -24,7 +24,11 @@ pub fn of(value: &impl Serialize) -> String {
 
 /// `200` with a JSON body and its ETag, or `304` when the client has it already.
 pub fn respond(request: &HeaderMap, value: &impl Serialize) -> Response {
-    let body = serde_json::to_vec(value).unwrap_or_default();
+    respond_as(request, "application/json", serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// The same for a body of another type.
+pub fn respond_as(request: &HeaderMap, media_type: &'static str, body: Vec<u8>) -> Response {
     let tag = of_bytes(&body);
     let known =
         request.get_all(header::IF_NONE_MATCH).iter().filter_map(|header| header.to_str().ok()).any(|header| {
@@ -33,7 +37,7 @@ pub fn respond(request: &HeaderMap, value: &impl Serialize) -> Response {
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+        ([(header::CONTENT_TYPE, HeaderValue::from_static(media_type))], body).into_response()
     };
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(header::ETAG, tag);

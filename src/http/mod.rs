@@ -12,7 +12,7 @@ pub mod server;
 pub mod validate;
 
 pub use auth::Caller;
-pub use command::{Answer, Command};
+pub use command::{Answer, Command, Upload, invalid_at, malformed};
 pub use extract::{Path, Query};
 pub use paging::{Page, PageRequest};
 pub use problem::{Code, FieldError, Problem};

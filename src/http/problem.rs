@@ -61,6 +61,7 @@ macro_rules! codes {
 codes! {
     BadRequest "bad_request" BAD_REQUEST "The request cannot be read";
     MalformedJson "malformed_json" BAD_REQUEST "The body is not JSON";
+    MalformedYaml "malformed_yaml" BAD_REQUEST "The body is not YAML";
     MalformedId "malformed_id" BAD_REQUEST "The id is not a UUID";
     MalformedCursor "malformed_cursor" BAD_REQUEST "The cursor is not one of ours";
     MalformedHeader "malformed_header" BAD_REQUEST "A header cannot be read";
@@ -72,6 +73,7 @@ codes! {
     Conflict "conflict" CONFLICT "The request does not fit the current state";
     InUse "in_use" CONFLICT "Learners have history on it";
     KeyTaken "key_taken" CONFLICT "Another one has this key";
+    PlanStale "plan_stale" CONFLICT "File or database are not what was planned";
     PrerequisiteCycle "prerequisite_cycle" CONFLICT "The prerequisites would form a cycle";
     NotActivatable "not_activatable" CONFLICT "The quest is not ready to be active";
     LastUnit "last_unit" CONFLICT "An active quest needs a mandatory step or assessment";
@@ -107,6 +109,7 @@ codes! {
     PreconditionRequired "precondition_required" PRECONDITION_REQUIRED "Say which version you have decided on";
     HeadersTooLarge "headers_too_large" REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large";
     Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong on our side";
+    UserServiceUnavailable "user_service_unavailable" SERVICE_UNAVAILABLE "The User Service does not answer";
     Unavailable "unavailable" SERVICE_UNAVAILABLE "The service cannot answer now";
 }
 
@@ -170,6 +173,24 @@ impl Problem {
     #[must_use]
     pub fn not_found(what: &str) -> Self {
         Self::new(Code::NotFound, format!("there is no such {what}"))
+    }
+
+    /// The sentence of this case.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The fields at fault.
+    #[must_use]
+    pub fn field_errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
+    /// A member of its own.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.members.get(name)
     }
 
     /// Adds the fields at fault.

@@ -37,6 +37,13 @@ impl Checks {
         self.require(fit, pointer, "must match ^[a-z0-9][a-z0-9_-]{0,63}$");
     }
 
+    /// The `key` of a body that may leave it out.
+    pub fn optional_key(&mut self, key: Option<&str>) {
+        if let Some(key) = key {
+            self.key("/key", key);
+        }
+    }
+
     /// A number in a range.
     pub fn range(&mut self, pointer: &str, value: i32, min: i32, max: i32) {
         self.require((min..=max).contains(&value), pointer, format!("must be {min} to {max}, it is {value}"));
@@ -63,6 +70,11 @@ impl Checks {
     /// Adds errors found elsewhere.
     pub fn extend(&mut self, errors: impl IntoIterator<Item = FieldError>) {
         self.0.extend(errors);
+    }
+
+    /// What was found, of a part that stands at `pointer` in a larger body.
+    pub fn under(self, pointer: &str) -> impl Iterator<Item = FieldError> {
+        self.0.into_iter().map(move |error| FieldError { pointer: format!("{pointer}{}", error.pointer), ..error })
     }
 
     /// # Errors

@@ -214,6 +214,8 @@ pub enum Refusal {
     KeyTaken,
     #[error("the path cannot be published like this")]
     LintFailed(Vec<Finding>),
+    #[error("{0} cannot be active: each needs a mandatory step or an assessment, and criteria on its Coding steps")]
+    NotActivatable(String),
     #[error("the path was changed meanwhile; try again")]
     ChangedMeanwhile,
     #[error("the request breaks a rule")]

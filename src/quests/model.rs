@@ -6,6 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use crate::criteria::AssessmentKind as AssessmentType;
 use crate::criteria::LockedView;
 pub use crate::criteria::StepKind as StepType;
 use crate::ids::{QuestId, ResourceId, StepId};
@@ -48,12 +49,15 @@ sql_enum!(
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
-    "title": "Loops that end",
+    "key": "loops-that-end", "title": "Loops that end",
     "description": "Write for and while loops, and say why they stop.",
     "questType": "Practice", "difficultyLevel": "Beginner", "estimatedDurationMinutes": 45,
     "experiencePointsReward": 120, "skillTags": ["loops", "c-basics"], "subjectId": null
 }))]
 pub struct QuestInput {
+    /// Stable name in curriculum files: a to z, digits, `_` and `-`, at most 64; left out, it is made from the id
+    #[schema(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
+    pub key: Option<String>,
     /// 1 to 255 characters
     pub title: String,
     /// 1 to `MAX_TEXT_CHARS` characters
@@ -74,6 +78,9 @@ pub struct QuestInput {
     #[serde(default)]
     #[schema(default = false)]
     pub is_active: bool,
+    /// Prerequisites in words that no quest was found for; the linter of paths warns of them
+    #[serde(default)]
+    pub unresolved_prerequisites: Vec<String>,
 }
 
 /// A quest.
@@ -81,6 +88,8 @@ pub struct QuestInput {
 #[serde(rename_all = "camelCase")]
 pub struct Quest {
     pub id: QuestId,
+    #[schema(example = "hello-c")]
+    pub key: String,
     #[schema(example = "Hello, C")]
     pub title: String,
     pub description: String,
@@ -101,6 +110,10 @@ pub struct Quest {
     pub skill_rewards: sqlx::types::Json<Vec<SkillReward>>,
     /// Steps that are not retired
     pub step_count: i64,
+    /// Authors only
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub unresolved_prerequisites: Vec<String>,
 }
 
 impl Quest {
@@ -116,6 +129,7 @@ impl Quest {
     #[must_use]
     pub fn input(&self) -> QuestInput {
         QuestInput {
+            key: Some(self.key.clone()),
             title: self.title.clone(),
             description: self.description.clone(),
             quest_type: self.quest_type,
@@ -125,6 +139,7 @@ impl Quest {
             skill_tags: self.skill_tags.clone(),
             subject_id: self.subject_id,
             is_active: self.is_active,
+            unresolved_prerequisites: self.unresolved_prerequisites.clone(),
         }
     }
 }
@@ -142,6 +157,9 @@ impl QuestWithMy {
     #[must_use]
     pub fn seen_by(mut self, is_author: bool) -> Self {
         let holds_back = self.my.is_locked() && self.my.locked_view != LockedView::Full;
+        if !is_author {
+            self.quest.unresolved_prerequisites = Vec::new();
+        }
         if holds_back && !is_author {
             self.quest.description = String::new();
             self.quest.skill_tags = Vec::new();
@@ -155,12 +173,15 @@ impl QuestWithMy {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
-    "title": "Read: why loops need a bound", "description": "Ten minutes of reading.",
+    "key": "read", "title": "Read: why loops need a bound", "description": "Ten minutes of reading.",
     "stepType": "Reading", "content": {"format": "markdown", "body": "A loop that ends has …"},
     "validationCriteria": {"v": 1, "type": "Reading", "requireAck": true, "minSeconds": 30},
     "experiencePoints": 20, "isOptional": false
 }))]
 pub struct StepInput {
+    /// Stable name in curriculum files, unique in its quest; left out, it is made from the id
+    #[schema(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
+    pub key: Option<String>,
     /// Place in the quest, from 1; left out, the step is appended
     pub step_number: Option<i32>,
     /// 1 to 255 characters
@@ -187,6 +208,8 @@ pub struct StepInput {
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     pub id: StepId,
+    #[schema(example = "your-first-program")]
+    pub key: String,
     pub quest_id: QuestId,
     /// From 1; negative once retired
     pub step_number: i32,
@@ -228,6 +251,7 @@ impl Step {
     #[must_use]
     pub fn input(&self) -> StepInput {
         StepInput {
+            key: Some(self.key.clone()),
             step_number: Some(self.step_number),
             title: self.title.clone(),
             description: self.description.clone(),
@@ -269,6 +293,9 @@ impl Step {
     "url": "https://en.cppreference.com/w/c/language/for", "metadata": {"language": "en"}
 }))]
 pub struct ResourceInput {
+    /// Stable name in curriculum files, unique in its quest; left out, it is made from the id
+    #[schema(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
+    pub key: Option<String>,
     pub resource_type: ResourceType,
     /// 1 to 255 characters
     pub title: String,
@@ -289,6 +316,8 @@ pub struct ResourceInput {
 #[serde(rename_all = "camelCase")]
 pub struct Resource {
     pub id: ResourceId,
+    #[schema(example = "reference")]
+    pub key: String,
     pub quest_id: QuestId,
     pub resource_type: ResourceType,
     pub title: String,
@@ -308,6 +337,7 @@ impl Resource {
     #[must_use]
     pub fn input(&self) -> ResourceInput {
         ResourceInput {
+            key: Some(self.key.clone()),
             resource_type: self.resource_type,
             title: self.title.clone(),
             description: self.description.clone(),
@@ -384,6 +414,17 @@ pub enum Refusal {
     LastUnit,
     #[error("{1}")]
     Invalid(&'static str, String),
+    #[error("another one has this key")]
+    KeyTaken,
     #[error(transparent)]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Refusal {
+    fn from(error: sqlx::Error) -> Self {
+        match crate::db::broken_constraint(&error) {
+            Some("quests_key_once" | "quest_steps_key_once" | "quest_resources_key_once") => Self::KeyTaken,
+            _ => Self::Database(error),
+        }
+    }
 }

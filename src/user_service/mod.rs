@@ -25,6 +25,10 @@ pub struct UserService {
     paused_until: Arc<AtomicI64>,
 }
 
+/// The User Service where its address is set.
+#[derive(Debug, Clone)]
+pub struct Users(pub Option<UserService>);
+
 /// A skill of a user, as `GET /api/users/me/skills` has it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]

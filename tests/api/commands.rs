@@ -40,7 +40,7 @@ async fn tamper(pool: &PgPool, change: &str) {
 
 #[tokio::test]
 async fn every_command_explains_itself() {
-    for command in ["", "serve", "migrate", "seed", "verify", "openapi", "token"] {
+    for command in ["", "serve", "migrate", "seed", "import", "export", "verify", "openapi", "token"] {
         let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|part| !part.is_empty()).collect();
         let help = quests(&arguments).await;
         assert!(help.status.success(), "{command}: {}", err(&help));
@@ -123,47 +123,72 @@ async fn seed_loads_twelve_quests_once(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_broken_curriculum_loads_nothing_and_says_which_quest(pool: PgPool) {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/c-programming.json");
-    let good: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-    let mut cases = Vec::new();
-    let last = good["quests"].as_array().unwrap().len() - 1;
-    for (field, value, clue) in [
-        ("title", json!(""), "/title"),
-        ("questType", json!("Raid"), "Raid"),
-        ("prerequisites", json!(["nowhere"]), "needs a quest"),
-        ("surprise", json!(1), "surprise"),
-        ("steps", json!([]), "mandatory step"),
-    ] {
-        let mut broken = good.clone();
-        broken["quests"][last][field] = value;
-        let key = text(&broken["quests"][last]["key"]).to_owned();
-        cases.push((broken.to_string(), clue.to_owned(), key));
+async fn a_file_is_planned_imported_and_exported_from_the_command_line(pool: PgPool) {
+    let database = database(&pool);
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/c-programming.yaml");
+    let planned = quests(&["import", demo, "--plan", &database]).await;
+    assert!(planned.status.success(), "{}", err(&planned));
+    assert!(out(&planned).contains("create     quest        hello-c\n"), "{}", out(&planned));
+    assert_eq!(rows(&pool, "SELECT id FROM quests").await, Vec::<Value>::new());
+    let imported = quests(&["import", demo, &database]).await;
+    assert!(imported.status.success() && out(&imported).ends_with("applied\n"), "{}", err(&imported));
+    let again = quests(&["import", demo, &database]).await;
+    assert_eq!(out(&again).lines().count(), 1, "nothing to change: {}", out(&again));
+    let first = quests(&["export", &database]).await;
+    let file = scratch("yaml", &out(&first));
+    let back = quests(&["import", "--plan", file.to_str().unwrap(), &database]).await;
+    assert_eq!(out(&back), out(&again), "an export has nothing to change");
+    let json = quests(&["export", "--format", "json", "--learning-path", "c-programming", &database]).await;
+    assert_eq!(serde_json::from_str::<Value>(&out(&json)).unwrap()["quests"].as_array().unwrap().len(), 12);
+    let unknown = quests(&["export", "--learning-path", "nowhere", &database]).await;
+    assert!(unknown.status.code() == Some(1) && err(&unknown).contains("nowhere"), "{}", err(&unknown));
+    assert!(quests(&["verify", &database]).await.status.success());
+
+    let version = scratch(
+        "json",
+        &json!({"curriculumCode": "V1", "name": "V", "subjects": [{"code": "A1", "name": "A", "semester": 1, "credits": 1}]}).to_string(),
+    );
+    let syllabus =
+        scratch("json", &json!({"subjectCode": "A1", "sessions": [{"session": 1}, {"session": 2}]}).to_string());
+    let (version, syllabus) = (version.to_str().unwrap(), syllabus.to_str().unwrap());
+    let arguments =
+        ["import", "--curriculum-version", version, "--syllabus", syllabus, "--sessions-per-week", "1", &database];
+    let built = quests(&arguments).await;
+    assert!(
+        built.status.success() && out(&built).contains("create     step         v1-a1/week-02"),
+        "{}{}",
+        out(&built),
+        err(&built)
+    );
+}
+
+/// A file that the system clears away with the build's own.
+fn scratch(ending: &str, content: &str) -> std::path::PathBuf {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.{ending}", uuid::Uuid::new_v4()));
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn a_broken_file_loads_nothing_and_says_where(pool: PgPool) {
+    for (index, (content, clue)) in [
+        ("v: 1\nquests: [{key: a}]", "/quests/0"),
+        ("v: 1\nquests: [", "line"),
+        ("v: 1\nsurprise: 1", "surprise"),
+        ("v: 1\nlearningPaths: [{key: p, name: P, description: P, pathType: Course, quests: [{quest: nowhere, difficultyLevel: Beginner}]}]", "/learningPaths/0/quests/0/quest"),
+        ("v: 1\nlearningPaths: [{key: p, name: P, description: P, pathType: Course, isPublished: true}]", "no_mandatory_quest"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = scratch("yaml", content);
+        let refused = quests(&["import", path.to_str().unwrap(), &database(&pool)]).await;
+        assert_eq!(refused.status.code(), Some(1), "case {index}: {}", out(&refused));
+        assert!(err(&refused).contains(clue), "case {index} ({clue}): {}", err(&refused));
+        assert_eq!(rows(&pool, "SELECT id FROM learning_paths").await, Vec::<Value>::new(), "case {index}");
     }
-    let mut cycle = good.clone();
-    let (first, final_key) = (good["quests"][0]["key"].clone(), good["quests"][last]["key"].clone());
-    cycle["quests"][0]["prerequisites"] = json!([final_key]);
-    cases.push((cycle.to_string(), "cycle".into(), String::new()));
-    let mut twice = good.clone();
-    twice["quests"][last]["key"] = first.clone();
-    cases.push((twice.to_string(), text(&first).to_owned(), String::new()));
-    cases.push(("{\"curriculum\": ".into(), "read".into(), String::new()));
-    for (index, (content, clue, key)) in cases.into_iter().enumerate() {
-        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("broken-{index}-{}.json", uuid::Uuid::new_v4()));
-        std::fs::write(&path, content).unwrap();
-        let refused = quests(&["seed", path.to_str().unwrap(), &database(&pool)]).await;
-        std::fs::remove_file(&path).unwrap();
-        assert_eq!(refused.status.code(), Some(1), "case {index} ({clue}): {}", out(&refused));
-        assert!(
-            err(&refused).contains(&clue) && err(&refused).contains(&key),
-            "case {index}, {key}: {}",
-            err(&refused)
-        );
-        assert_eq!(rows(&pool, "SELECT id FROM quests").await, Vec::<Value>::new(), "case {index}");
-    }
-    let missing = quests(&["seed", "no-such-file.json", &database(&pool)]).await;
-    assert!(missing.status.code() == Some(1) && err(&missing).contains("no-such-file.json"));
+    let missing = quests(&["import", "no-such-file.yaml", &database(&pool)]).await;
+    assert!(missing.status.code() == Some(1) && err(&missing).contains("no-such-file.yaml"));
 }
 
 #[tokio::test]

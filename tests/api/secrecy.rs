@@ -1,20 +1,27 @@
-//! Answer keys and hidden tests never reach a learner.
+//! Answer keys, accepted answers, explanations and hidden tests never reach a learner: canaries stand in
+//! every such field, and are looked for in everything that a learner can reach, and in the log.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use uuid::Uuid;
 
-use crate::harness::{Client, Service, path_of, rows, step, text};
+use crate::harness::process::Process;
+use crate::harness::{Client, Reply, Service, path_of, rows, step, text};
 
-/// Stands in every place that only authors may see.
-const CANARY: &str = "canary";
+const PROBLEM: &str = "11111111-1111-4111-8111-000000000007";
 
 #[track_caller]
 fn clean(what: &str, seen: &str) {
     for secret in [
-        CANARY,
+        // Stands in every text, and the numbers in every number, that only authors may see.
+        "canary",
+        "31.416",
+        "0.4375",
+        "0.0625",
         "validationCriteria",
         "validation_criteria",
         "requiredTests",
+        "passedTests",
         "\"correct\"",
         "\"accept\":[\"",
         "\"pairs\"",
@@ -25,28 +32,49 @@ fn clean(what: &str, seen: &str) {
     }
 }
 
-/// A quest with a mandatory step and, optional, one of each kind with a key.
+fn item(id: &str, kind: &str, own: &Value) -> Value {
+    let mut item = json!({"id": id, "kind": kind, "prompt": "?", "points": 1, "feedback": format!("canary-explanation-{id}"),
+                          "skillTags": ["canary-tag"]});
+    item.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+    item
+}
+
+/// A quiz with every kind of item and every field of its key.
+fn quiz() -> Value {
+    let options = json!([{"id": "o1", "text": "one", "feedback": "canary-choice"}, {"id": "o2", "text": "two", "feedback": "canary-choice"}]);
+    json!({"v": 1, "type": "Quiz", "minPercent": 50, "maxAttempts": 20, "items": [
+        item("q1", "shortText", &json!({"accept": ["canary-text"], "normalize": ["trim"]})),
+        item("q2", "singleChoice", &json!({"options": options, "correct": "o1"})),
+        item("q3", "trueFalse", &json!({"correct": true})),
+        item("q4", "numeric", &json!({"value": 31.416, "tolerance": {"abs": 0.0625}})),
+        item("q5", "matching", &json!({"left": options, "right": options, "pairs": {"o1": "o2", "o2": "o1"}})),
+        item("q6", "multipleChoice", &json!({"options": options, "correct": ["o2"],
+            "scoring": {"rule": "map", "map": {"o1": -0.4375, "o2": 1}, "lower": -0.0625, "upper": 1}})),
+        item("q7", "ordering", &json!({"options": options, "correct": ["o2", "o1"], "scoring": {"rule": "adjacentPairs"}})),
+    ]})
+}
+
+/// Criteria of every kind; those of Quiz and Coding have keys.
+fn criteria() -> Vec<Value> {
+    vec![
+        quiz(),
+        json!({"v": 1, "type": "Coding", "minTestsPassedPercent": 100, "requiredTests": ["canary-test", "canary-output"],
+               "grader": {"ref": "event-service", "problemId": PROBLEM}}),
+        json!({"v": 1, "type": "Reading", "requireAck": true}),
+        json!({"v": 1, "type": "Video", "minWatchedPercent": 90}),
+        json!({"v": 1, "type": "Interactive", "moveOn": "passed", "masteryScore": 0.5}),
+        json!({"v": 1, "type": "Discussion", "minPosts": 2}),
+        json!({"v": 1, "type": "Discussion", "meetingRequired": true}),
+        json!({"v": 1, "type": "Submission", "accept": [{"kind": "text", "minChars": 3}], "review": "manual"}),
+        json!({"v": 1, "type": "Reflection", "minWords": 3}),
+    ]
+}
+
+/// A quest with a mandatory step and, optional, one of each kind.
 async fn guarded(author: &Client) -> Value {
     let quest = author.draft("Guarded", 10).await;
     author.step(&quest, step("Plain")).await;
-    let options = json!([{"id": "o1", "text": "one"}, {"id": "o2", "text": "two"}]);
-    let item = |id: &str, kind: &str, extra: Value| {
-        let mut item = json!({"id": id, "kind": kind, "prompt": "?", "points": 1});
-        item.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        item
-    };
-    let hidden = json!([{"id": "o1", "text": "one"}, {"id": "o2", "text": "two"}]);
-    let quiz = json!({"v": 1, "type": "Quiz", "minPercent": 50, "items": [
-        item("q1", "shortText", json!({"accept": ["canary-text"], "normalize": ["trim"]})),
-        item("q2", "singleChoice", json!({"options": options, "correct": "o1"})),
-        item("q3", "trueFalse", json!({"correct": true})),
-        item("q4", "numeric", json!({"value": 31.416, "tolerance": {"abs": 0.1}})),
-        item("q5", "matching", json!({"left": hidden, "right": options, "pairs": {"o1": "o2", "o2": "o1"}})),
-        item("q6", "multipleChoice", json!({"options": options, "correct": ["o2"], "scoring": {"rule": "map", "map": {"o1": -1, "o2": 1}, "lower": 0, "upper": 1}})),
-    ]});
-    let coding = json!({"v": 1, "type": "Coding", "minTestsPassedPercent": 100, "requiredTests": ["canary-test"],
-        "grader": {"ref": "event-service", "problemId": "11111111-1111-4111-8111-000000000007"}});
-    for criteria in [quiz, coding] {
+    for criteria in criteria() {
         let mut guarded = step(text(&criteria["type"]));
         guarded["stepType"] = criteria["type"].clone();
         guarded["isOptional"] = json!(true);
@@ -70,7 +98,17 @@ async fn everything(learner: &Client, author: &Client, quest: &Value) -> Vec<(St
             paths.push(format!("{path}/{kind}/{}", text(&item["id"])));
         }
     }
-    paths.extend(["/v1/quests", "/v1/quests?q=canary", "/v1/me/attempts"].map(str::to_owned));
+    let lists = [
+        "/v1/quests",
+        "/v1/quests?q=canary",
+        "/v1/quests?skillTag=canary-tag",
+        "/v1/me/attempts",
+        "/v1/me/learning-paths",
+    ];
+    paths.extend(lists.map(str::to_owned));
+    for attempt in learner.all("/v1/me/attempts").await {
+        paths.push(format!("/v1/attempts/{}", text(&attempt["id"])));
+    }
     let mut seen = Vec::new();
     for path in paths {
         let reply = learner.get(&path).await;
@@ -78,6 +116,49 @@ async fn everything(learner: &Client, author: &Client, quest: &Value) -> Vec<(St
         seen.push((path, reply.text));
     }
     seen
+}
+
+/// Every way to call a step: well-formed and not, right, wrong and nearly right.
+async fn try_everything(learner: &Client, attempt: &Value, service: &Client) {
+    let quiz = [
+        json!({"answers": {"q1": "x", "q2": "o2", "q3": false, "q4": 1, "q5": {"o1": "o1"}, "q6": ["o1"], "q7": ["o1", "o2"]}}),
+        json!({"answers": {"q2": "o1", "q3": true}}),
+        json!({"answers": 1}),
+        json!({"answers": {"q1": 1, "q2": "z", "q3": "z", "q4": "z", "q5": {"z": "z"}, "q6": ["z", "z"], "q7": "z", "q8": 1}}),
+        json!({"answers": {"q4": 1e300}}),
+        json!({"canary": "mine"}),
+    ];
+    let others = [
+        json!({}),
+        json!({"text": "x"}),
+        json!({"seconds": "x"}),
+        json!({"passed": true, "score": 0.1}),
+        json!({"watchedPercent": 1}),
+    ];
+    let said = |reply: Reply, what: &str| {
+        // What a learner sends may come back to that learner.
+        if !reply.text.contains("/submissionData/canary") {
+            clean(what, &reply.text);
+        }
+        assert!(reply.status.is_client_error() || reply.status.is_success(), "{}", reply.text);
+    };
+    for step in attempt["steps"].as_array().unwrap() {
+        let tries: &[Value] = if step["stepType"] == "Quiz" { &quiz } else { &others };
+        for data in tries {
+            said(learner.complete(attempt, step, data.clone()).await, "a try");
+        }
+        for verb in ["start", "skip", "review", "extra-tries"] {
+            let path = format!("/v1/attempts/{}/steps/{}/{verb}", text(&attempt["id"]), text(&step["stepId"]));
+            said(learner.post(&path, json!({})).await, verb);
+            said(learner.get(&path).await, verb);
+        }
+    }
+    for (id, status) in [("wrong", "WrongAnswer"), ("partial", "Accepted")] {
+        let result = json!({"submissionId": id, "authUserId": learner.id, "problemId": PROBLEM, "status": status,
+                            "testsPassedPercent": 50, "passedTests": ["canary-hidden"]});
+        said(learner.post("/v1/integrations/coding-results", result.clone()).await, "a learner's result");
+        service.post("/v1/integrations/coding-results", result).await.expect(200);
+    }
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -88,7 +169,18 @@ async fn a_learner_never_sees_a_key_on_any_channel(pool: PgPool) {
     let gate = author.quest("Gate", 1, 0).await;
     author.needs(&quest, &[&gate]).await.expect(200);
     let shown = author.get(&format!("{}/steps", path_of(&quest))).await.text;
-    assert!(shown.contains("canary-text") && shown.contains("canary-test"), "authors see them: {shown}");
+    for key in [
+        "canary-text",
+        "canary-test",
+        "canary-output",
+        "canary-explanation-q7",
+        "canary-choice",
+        "31.416",
+        "0.4375",
+        "0.0625",
+    ] {
+        assert!(shown.contains(key), "authors see {key}: {shown}");
+    }
 
     for (path, seen) in everything(&learner, &author, &quest).await {
         clean(&path, &seen);
@@ -120,23 +212,27 @@ async fn a_learner_never_sees_a_key_on_any_channel(pool: PgPool) {
     let done = learner.complete(&attempt, &attempt["steps"][0], json!({"text": "mine"})).await;
     clean("the completion", &done.text);
     done.expect(200);
-    for (index, wrong) in [(1, json!({"answers": {"q1": "x"}})), (1, json!({"answers": 1})), (2, json!({}))] {
-        let reply = learner.complete(&attempt, &attempt["steps"][index], wrong).await;
-        clean("the refusal", &reply.text);
-        assert!(reply.status.is_client_error() || reply.status.is_success(), "{}", reply.text);
-    }
-    for verb in ["start", "skip"] {
-        let path =
-            format!("/v1/attempts/{}/steps/{}/{verb}", text(&attempt["id"]), text(&attempt["steps"][1]["stepId"]));
-        clean(verb, &learner.post(&path, json!({})).await.text);
-    }
-    clean("the attempt", &learner.get(&format!("/v1/attempts/{}", text(&attempt["id"]))).await.text);
+    let grader = service.client_as(Uuid::new_v4(), &["service"]);
+    try_everything(&learner, &attempt, &grader).await;
     for (path, seen) in everything(&learner, &author, &quest).await {
         clean(&path, &seen);
     }
+    // A passed quiz shows no more than a failed one.
+    let passed = learner
+        .complete(
+            &attempt,
+            &attempt["steps"][1],
+            json!({"answers": {"q1": "canary-text", "q2": "o1", "q3": true, "q6": ["o2"]}}),
+        )
+        .await;
+    assert_eq!(passed.json()["step"]["status"], "Completed", "{}", passed.text);
+    let own_words = passed.text.replace("canary-text", "");
+    clean("the passed quiz", &own_words);
     let events = rows(&pool, "SELECT data FROM outbox_events").await;
     assert!(events.len() > 5);
     clean("the events", &json!(events).to_string());
+    // Graders judge what was handed in; keys of other steps are no part of it.
+    clean("the queue of reviews", &author.get("/v1/step-reviews").await.text.replace("\"accept\":[{", ""));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -152,5 +248,34 @@ async fn a_retired_or_deactivated_step_keeps_its_key_too(pool: PgPool) {
     clean("the retired step", &learner.get(&at).await.text);
     for (path, seen) in everything(&learner, &author, &quest).await {
         clean(&path, &seen);
+    }
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn no_line_of_the_log_holds_a_key(pool: PgPool) {
+    let log = std::env::temp_dir().join(format!("quests-secrecy-{}.log", Uuid::new_v4()));
+    let service = Process::start_logging(&pool, "", "unused", Some(&log)).await;
+    let author = service.client_as(Uuid::new_v4(), &["Verified Lecturer"]);
+    let learner = service.client_as(Uuid::new_v4(), &["Player"]);
+    let grader = service.client_as(Uuid::new_v4(), &["service"]);
+    let quest = guarded(&author).await;
+    let attempt = learner.attempt(&quest).await;
+    learner.complete(&attempt, &attempt["steps"][0], Value::Null).await.expect(200);
+    try_everything(&learner, &attempt, &grader).await;
+    // Criteria that somebody has broken behind the service's back are logged, without what they hold.
+    let broken = "UPDATE quest_steps SET validation_criteria = validation_criteria || '{\"v\": 9}' WHERE step_type IN ('Quiz', 'Coding')";
+    crate::harness::execute(&pool, broken.to_owned()).await;
+    learner
+        .complete(&attempt, &attempt["steps"][1], json!({"answers": {}}))
+        .await
+        .problem(409, "validation_not_available");
+    service.kill().await;
+    let lines = std::fs::read_to_string(&log).unwrap();
+    std::fs::remove_file(&log).unwrap();
+    assert!(lines.contains("stored criteria do not parse") && lines.lines().count() > 50, "{lines}");
+    for line in lines.lines() {
+        // SQL names columns, and no values.
+        let line = line.replace("validation_criteria", "").replace("requiredTests", "");
+        clean("a line of the log", &line);
     }
 }

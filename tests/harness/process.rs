@@ -1,5 +1,6 @@
 //! The real binary as a child process, to be killed.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -19,8 +20,13 @@ pub struct Process {
 impl Process {
     /// Starts it on a free port and waits until it is ready.
     pub async fn start(pool: &PgPool, amqp_url: &str, exchange: &str) -> Self {
+        Self::start_logging(pool, amqp_url, exchange, None).await
+    }
+
+    /// The same, with every line that it logs, however fine, in a file.
+    pub async fn start_logging(pool: &PgPool, amqp_url: &str, exchange: &str, log: Option<&Path>) -> Self {
         for _ in 0..3 {
-            if let Some(ready) = Self::attempt(pool, amqp_url, exchange).await {
+            if let Some(ready) = Self::attempt(pool, amqp_url, exchange, log).await {
                 return ready;
             }
         }
@@ -28,13 +34,15 @@ impl Process {
     }
 
     /// None when the process ended by itself, e.g. because somebody else took the port.
-    async fn attempt(pool: &PgPool, amqp_url: &str, exchange: &str) -> Option<Self> {
+    async fn attempt(pool: &PgPool, amqp_url: &str, exchange: &str, log: Option<&Path>) -> Option<Self> {
         let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = probe.local_addr().unwrap();
         drop(probe);
+        let stderr = log.map_or_else(Stdio::null, |path| Stdio::from(std::fs::File::create(path).unwrap()));
         let child = Command::new(env!("CARGO_BIN_EXE_quests"))
             .env_clear()
             .arg("serve")
+            .args(log.map(|_| "--rust-log=debug,quests=trace,sqlx=trace"))
             .arg(format!("--database-url={}", url_of(&pool.connect_options())))
             .arg(format!("--bind-addr={address}"))
             .arg(format!("--amqp-url={amqp_url}"))
@@ -43,7 +51,7 @@ impl Process {
             .arg(format!("--jwt-issuer={ISSUER}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(stderr)
             .kill_on_drop(true)
             .spawn()
             .unwrap();

@@ -96,12 +96,12 @@ pub async fn create_assessment(
 ) -> Result<Response, Problem> {
     let Command { caller, origin, mut body, transaction, .. } = command;
     caller.require_author()?;
-    let checked = check_assessment(&mut body)?;
+    let kind = check_assessment(&mut body)?;
     transaction
         .run(move |connection| {
             Box::pin(async move {
                 let quest = lock_quest(connection, id).await?;
-                let made = (AssessmentId::generate(), checked.kind);
+                let made = (AssessmentId::generate(), kind);
                 let listed = service::create_assessment(connection, &origin, &quest, made, &body, &limits).await?;
                 let assessment = for_author(listed, caller);
                 Ok(Answer::created(&format!("/v1/quests/{id}/assessments/{}", assessment.id), &assessment))
@@ -135,8 +135,7 @@ pub async fn update_assessment(
                     before.assessment_type = None;
                 }
                 let mut input: AssessmentInput = body.apply(&before)?;
-                let checked = check_assessment(&mut input)?;
-                let changed = (checked.kind, &input);
+                let changed = (check_assessment(&mut input)?, &input);
                 let listed = service::update_assessment(connection, &origin, &quest, &current, changed).await?;
                 Ok(Answer::resource(&for_author(listed, caller)))
             })

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::assessments::model::{
-    AssessmentType, ExtraTries, ExtraTriesInput, GradeInput, Status, Submission, SubmissionForGrader,
+    AssessmentType, GradeInput, MoreTries, MoreTriesInput, Status, Submission, SubmissionForGrader,
 };
 use crate::assessments::service::{self, QueueFilter};
 use crate::config::ContentLimits;
@@ -151,24 +151,22 @@ pub async fn grade_submission(
         .await
 }
 
-/// Allow a learner further tries
+/// Allow a learner further tries of an assessment
 ///
-/// Of an assessment, or of a Quiz step. They come on top of the limit, and are taken after the end of the
+/// They come on top of the limit, and are taken after the end of the
 /// assessment too. Audited.
-#[utoipa::path(post, path = "/v1/attempts/{id}/extra-tries", tag = "submissions", operation_id = "allow_extra_tries", params(("id" = AttemptId, Path, description = "Attempt")), request_body = ExtraTriesInput,
-    responses((status = 200, description = "allowed", body = ExtraTries), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
+#[utoipa::path(post, path = "/v1/attempts/{id}/extra-tries", tag = "submissions", operation_id = "allow_extra_tries", params(("id" = AttemptId, Path, description = "Attempt")), request_body = MoreTriesInput,
+    responses((status = 200, description = "allowed", body = MoreTries), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
 pub async fn allow_extra_tries(
     State(limits): State<Arc<ContentLimits>>,
     Path(id): Path<AttemptId>,
-    command: Command<ExtraTriesInput>,
+    command: Command<MoreTriesInput>,
 ) -> Result<Response, Problem> {
     let Command { caller, origin, body, transaction, .. } = command;
     caller.require_grader()?;
     let mut checks = Checks::default();
     checks.range("/tries", body.tries, 1, 100);
     checks.text("/reason", &body.reason, 1, limits.max_text_chars);
-    let names_one = body.assessment_id.is_some() != body.step_id.is_some();
-    checks.require(names_one, "/assessmentId", "name either an assessment or a step (stepId)");
     checks.finish()?;
     transaction
         .run(move |connection| {

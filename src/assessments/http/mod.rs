@@ -5,7 +5,7 @@ mod checks;
 pub mod grading;
 pub mod tries;
 
-pub use checks::{Checked, check_assessment};
+pub use checks::check_assessment;
 
 use super::model::{NotNow, Refusal};
 use crate::http::{Code, FieldError, Problem};

@@ -127,7 +127,7 @@ pub async fn create_assessment(
     )
     .fetch_one(&mut *connection)
     .await?;
-    if count >= limits.max_assessments {
+    if usize::try_from(count).is_ok_and(|count| count >= limits.max_assessments) {
         return Err(Refusal::Invalid("", format!("a quest has at most {} assessments", limits.max_assessments)));
     }
     sqlx::query!(

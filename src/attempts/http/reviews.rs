@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::attempts::model::{Decision, ReviewStatus, StepReview};
+use crate::attempts::model::{Decision, ExtraTries, ReviewStatus, StepReview};
 use crate::attempts::service;
 use crate::config::ContentLimits;
 use crate::db::Db;
@@ -118,6 +118,44 @@ pub async fn review_step(
                 let review =
                     service::review_step(connection, &origin, at, decision, feedback, deciding(if_match)).await?;
                 Ok(Answer::resource(&review))
+            })
+        })
+        .await
+}
+
+/// More tries for one learner.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"tries": 2, "reason": "The laboratory was closed on the day of the quiz."}))]
+pub struct ExtraTriesInput {
+    /// 1 to 100, on top of what was allowed before
+    #[schema(minimum = 1, maximum = 100)]
+    pub tries: i32,
+    /// For the audit log, 1 to `MAX_TEXT_CHARS` characters
+    pub reason: String,
+}
+
+/// Allow a learner more tries of a step than its criteria do
+///
+/// Audited. Nobody allows them to oneself.
+#[utoipa::path(post, path = "/v1/attempts/{id}/steps/{stepId}/extra-tries", tag = "reviews", operation_id = "allow_extra_step_tries", params(("id" = AttemptId, Path, description = "Attempt"), ("stepId" = StepId, Path, description = "Step")), request_body = ExtraTriesInput,
+    responses((status = 200, description = "allowed", body = ExtraTries), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
+pub async fn allow_extra_step_tries(
+    State(limits): State<Arc<ContentLimits>>,
+    Path(at): Path<(AttemptId, StepId)>,
+    command: Command<ExtraTriesInput>,
+) -> Result<Response, Problem> {
+    let Command { caller, origin, body, transaction, .. } = command;
+    caller.require_grader()?;
+    let mut checks = Checks::default();
+    checks.range("/tries", body.tries, 1, 100);
+    checks.text("/reason", &body.reason, 1, limits.max_text_chars);
+    checks.finish()?;
+    transaction
+        .run(move |connection| {
+            Box::pin(async move {
+                let extra = service::allow_extra_tries(connection, &origin, at, body.tries, &body.reason).await?;
+                Ok(Answer::ok(&extra))
             })
         })
         .await

@@ -48,3 +48,18 @@ pub enum Decision {
     /// The learner tries again
     Return,
 }
+
+/// Tries of a step beyond its limit.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExtraTries {
+    pub attempt_id: AttemptId,
+    pub step_id: StepId,
+    /// All that were allowed so far
+    #[schema(example = 2)]
+    pub extra_tries: i32,
+    pub attempts_count: i32,
+    /// Null when there is no limit
+    #[schema(example = 2)]
+    pub attempts_left: Option<i32>,
+}

@@ -2,6 +2,7 @@
 //! decides by the pure rules, and writes everything back in one statement.
 
 mod evidence;
+mod extra_tries;
 mod lists;
 mod load;
 mod moves;
@@ -12,6 +13,7 @@ mod start;
 mod steps;
 
 pub use evidence::apply_evidence;
+pub use extra_tries::allow_extra_tries;
 pub use lists::list_attempts;
 pub use load::{GradedTry, Loaded, load};
 pub use moves::{move_attempt, set_notes};

@@ -170,7 +170,7 @@ pub async fn review_step<E: From<Refusal>>(
 }
 
 /// Whose attempt it is.
-async fn owner(connection: &mut PgConnection, attempt: AttemptId) -> Result<LearnerId, Refusal> {
+pub(super) async fn owner(connection: &mut PgConnection, attempt: AttemptId) -> Result<LearnerId, Refusal> {
     sqlx::query_scalar!(r#"SELECT auth_user_id AS "id: LearnerId" FROM user_quest_attempts WHERE id = $1"#, attempt.0)
         .fetch_optional(connection)
         .await?

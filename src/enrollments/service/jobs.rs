@@ -49,7 +49,10 @@ pub async fn run_reevaluations(db: &Db, clock: &Clock) -> Result<(), sqlx::Error
             Ok(None) => return Ok(()),
             Ok(Some(learners)) => {
                 let kind = if is_path { "learning path" } else { "quest" };
-                tracing::info!(kind, %target, learners, so_far = after + learners, "learners judged anew after an edit");
+                let so_far = after + learners;
+                if so_far > 0 {
+                    tracing::info!(kind, %target, learners, so_far, "learners judged anew after an edit");
+                }
                 metrics::counter!("learners_reevaluated_total").increment(learners.unsigned_abs());
                 limit = BATCH;
             }

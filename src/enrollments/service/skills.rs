@@ -14,25 +14,24 @@ use crate::learners;
 use crate::origin::Origin;
 use crate::outbox::enqueue;
 use crate::unlocks::{Because, Trigger, judge_after, record};
-use crate::user_service::{Skill, UserService};
+use crate::user_service::{Skill, Users};
 
 /// Keeps callers' skill levels fresh, where criteria ask for them.
 #[derive(Debug, Clone)]
 pub struct Skills {
-    users: Option<UserService>,
+    users: Users,
     refresh_after: TimeDelta,
     max_age: TimeDelta,
 }
 
 impl Skills {
-    /// # Errors
-    /// When the User Service's client cannot be made.
-    pub fn new(config: &UserServiceConfig) -> Result<Self, String> {
-        Ok(Self {
-            users: UserService::new(config)?,
+    #[must_use]
+    pub fn new(config: &UserServiceConfig, users: Users) -> Self {
+        Self {
+            users,
             refresh_after: TimeDelta::seconds(config.skill_levels_refresh_seconds.into()),
             max_age: TimeDelta::hours(config.skill_levels_max_age_hours.into()),
-        })
+        }
     }
 
     /// Asks for the caller's levels if they are too old and some criterion wants them; one statement when
@@ -48,7 +47,7 @@ impl Skills {
         caller: Caller,
         headers: &HeaderMap,
     ) -> Result<(), sqlx::Error> {
-        let Some(users) = &self.users else { return Ok(()) };
+        let Some(users) = &self.users.0 else { return Ok(()) };
         let wanted = sqlx::query_scalar!(
             r#"SELECT EXISTS (SELECT FROM learning_path_quests
                               WHERE unlock_refs && ARRAY['ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid])

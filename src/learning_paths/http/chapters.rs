@@ -65,7 +65,7 @@ pub async fn create_chapter(
 ) -> Result<Response, Problem> {
     let Command { caller, origin, body, transaction, .. } = command;
     caller.require_author()?;
-    check_chapter(&body)?;
+    check_chapter(&body).finish()?;
     transaction
         .run(move |connection| {
             Box::pin(async move {
@@ -96,7 +96,7 @@ pub async fn update_chapter(
                 let current = service::get_chapter(connection, id, chapter).await?;
                 if_match.check(&current)?;
                 let input: ChapterInput = body.apply(&current.input())?;
-                check_chapter(&input)?;
+                check_chapter(&input).finish()?;
                 let chapter = service::update_chapter(connection, &origin, &path, &current, &input).await?;
                 Ok(Answer::resource(&chapter))
             })

@@ -4,34 +4,30 @@ use std::collections::HashSet;
 
 use crate::config::ContentLimits;
 use crate::criteria::UnlockCriteria;
+use crate::http::FieldError;
 use crate::http::validate::Checks;
-use crate::http::{FieldError, Problem};
 use crate::learning_paths::model::{ChapterInput, LearningPathInput, PathQuestInput};
 
-/// # Errors
-/// 422 with every field at fault.
-pub fn check_path(input: &LearningPathInput, limits: &ContentLimits) -> Result<(), Problem> {
+/// Every field at fault.
+#[must_use]
+pub fn check_path(input: &LearningPathInput, limits: &ContentLimits) -> Checks {
     let mut checks = Checks::default();
-    if let Some(key) = &input.key {
-        checks.key("/key", key);
-    }
+    checks.optional_key(input.key.as_deref());
     checks.text("/name", &input.name, 1, 255);
     checks.text("/description", &input.description, 1, limits.max_text_chars);
     if let Some(hours) = input.estimated_total_duration_hours {
         checks.range("/estimatedTotalDurationHours", hours, 0, 100_000);
     }
-    checks.finish()
+    checks
 }
 
-/// # Errors
-/// 422 with every field at fault.
-pub fn check_chapter(input: &ChapterInput) -> Result<(), Problem> {
+/// Every field at fault.
+#[must_use]
+pub fn check_chapter(input: &ChapterInput) -> Checks {
     use chrono::Datelike;
 
     let mut checks = Checks::default();
-    if let Some(key) = &input.key {
-        checks.key("/key", key);
-    }
+    checks.optional_key(input.key.as_deref());
     checks.text("/title", &input.title, 1, 255);
     for (pointer, date) in [("/startDate", input.start_date), ("/endDate", input.end_date)] {
         let fit = date.is_none_or(|date| (1..=9999).contains(&date.year()));
@@ -40,17 +36,18 @@ pub fn check_chapter(input: &ChapterInput) -> Result<(), Problem> {
     if let (Some(start), Some(end)) = (input.start_date, input.end_date) {
         checks.require(start <= end, "/endDate", "must not be before startDate");
     }
-    checks.finish()
+    checks
 }
 
-/// # Errors
-/// 422 with every field at fault, those of the criteria included.
-pub fn check_quests(quests: &[PathQuestInput], limits: &ContentLimits) -> Result<(), Problem> {
+/// Every field at fault, those of the criteria included.
+#[must_use]
+pub fn check_quests(quests: &[PathQuestInput], limits: &ContentLimits) -> Checks {
     let mut checks = Checks::default();
     let most = limits.max_path_quests;
-    checks.require(quests.len() <= most, "/quests", format!("must have at most {most} items"));
-    checks.finish()?;
-    let mut checks = Checks::default();
+    if quests.len() > most {
+        checks.require(false, "/quests", format!("must have at most {most} items"));
+        return checks;
+    }
     let mut seen = HashSet::new();
     for (index, place) in quests.iter().enumerate() {
         checks.require(seen.insert(place.quest_id), &format!("/quests/{index}/questId"), "stands there already");
@@ -59,5 +56,5 @@ pub fn check_quests(quests: &[PathQuestInput], limits: &ContentLimits) -> Result
             FieldError::new(format!("/quests/{index}/unlockCriteria{}", violation.pointer), violation.detail)
         }));
     }
-    checks.finish()
+    checks
 }

@@ -22,6 +22,7 @@ impl From<Refusal> for Problem {
                 Self::new(Code::KeyTaken, detail).errors(vec![FieldError::new("/key", "must be unique")])
             }
             Refusal::LintFailed(findings) => Self::new(Code::LintFailed, detail).with("findings", &findings),
+            Refusal::NotActivatable(_) => Self::new(Code::NotActivatable, detail),
             Refusal::ChangedMeanwhile => Self::new(Code::Conflict, detail),
             Refusal::Invalid(violations) => Self::invalid(violations.into_iter().map(FieldError::from).collect()),
             Refusal::Database(error) => error.into(),

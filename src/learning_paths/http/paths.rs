@@ -90,7 +90,7 @@ pub async fn create_learning_path(
 ) -> Result<Response, Problem> {
     let Command { caller, origin, body, transaction, .. } = command;
     caller.require_author()?;
-    check_path(&body, &limits)?;
+    check_path(&body, &limits).finish()?;
     transaction
         .run(move |connection| {
             Box::pin(async move {
@@ -118,7 +118,7 @@ pub async fn update_learning_path(
                 let current = service::lock_path(connection, id).await?;
                 if_match.check(&current)?;
                 let input: LearningPathInput = body.apply(&current.input())?;
-                check_path(&input, &limits)?;
+                check_path(&input, &limits).finish()?;
                 Ok(Answer::resource(&service::update_path(connection, &origin, &current, &input).await?))
             })
         })
@@ -148,23 +148,38 @@ pub async fn delete_learning_path(
         .await
 }
 
+/// How a path is published.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"activateQuests": true}))]
+pub struct PublishInput {
+    /// Activate the drafts among its quests, too
+    #[serde(default)]
+    #[schema(default = false)]
+    pub activate_quests: bool,
+}
+
 /// Publish a learning path
 ///
 /// Learners see it from now on, and who qualifies for its quests already gets them. Findings that stand
-/// against it are answered with 422 `lint_failed` and listed in `findings`.
-#[utoipa::path(post, path = "/v1/learning-paths/{id}/publish", tag = "learning-paths", operation_id = "publish_learning_path", params(("id" = LearningPathId, Path, description = "Learning path")),
+/// against it are answered with 422 `lint_failed` and listed in `findings`. With `activateQuests`, drafts among
+/// its quests become active in the same step.
+#[utoipa::path(post, path = "/v1/learning-paths/{id}/publish", tag = "learning-paths", operation_id = "publish_learning_path", params(("id" = LearningPathId, Path, description = "Learning path")), request_body = PublishInput,
     responses((status = 200, description = "published", body = LearningPath), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
 pub async fn publish_learning_path(
     Path(id): Path<LearningPathId>,
-    command: Command<NoBody>,
+    command: Command<PublishInput>,
 ) -> Result<Response, Problem> {
-    let Command { caller, origin, transaction, if_match, .. } = command;
+    let Command { caller, origin, transaction, if_match, body } = command;
     caller.require_author()?;
     transaction
         .run(move |connection| {
             Box::pin(async move {
+                let drafts =
+                    if body.activate_quests { service::lock_drafts(connection, id).await? } else { Vec::new() };
                 let path = service::lock_path(connection, id).await?;
                 if_match.check(&path)?;
+                service::activate_drafts(connection, &origin, &drafts).await?;
                 service::publish_path(connection, &origin, &path).await?;
                 Ok(Answer::resource(&service::get_path(connection, id, None).await?))
             })
@@ -223,7 +238,7 @@ pub async fn clone_learning_path(
                 let held = service::hold_quests_of(connection, id).await?;
                 let source = service::lock_path(connection, id).await?;
                 let name = body.name.unwrap_or_else(|| format!("Copy of {}", source.name).chars().take(255).collect());
-                check_path(&LearningPathInput { name: name.clone(), ..source.input() }, &limits)?;
+                check_path(&LearningPathInput { name: name.clone(), ..source.input() }, &limits).finish()?;
                 let copy = service::clone_path(connection, &origin, &source, &name, &held).await?;
                 Ok(Answer::created(&format!("/v1/learning-paths/{}", copy.id), &copy))
             })

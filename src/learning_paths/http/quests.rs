@@ -69,7 +69,7 @@ pub async fn set_path_quests(
         // JSON null of a document is nothing.
         place.unlock_criteria = place.unlock_criteria.take().filter(|criteria| !criteria.is_null());
     }
-    check_quests(&body.quests, &limits)?;
+    check_quests(&body.quests, &limits).finish()?;
     transaction
         .run(move |connection| {
             Box::pin(async move {

@@ -86,6 +86,9 @@ pub struct BlueprintQuest {
     pub assessment_ids: Vec<Uuid>,
     #[serde(default)]
     pub prerequisites: Vec<Needed>,
+    /// Prerequisites in words that no quest was found for.
+    #[serde(default)]
+    pub unresolved_prerequisites: Vec<String>,
 }
 
 /// A quest that another one needs.

@@ -55,6 +55,12 @@ fn quest(plan: &Plan, place: usize, found: &mut Vec<Finding>) {
         }
         _ => {}
     }
+    for (index, words) in quest.unresolved_prerequisites.iter().enumerate() {
+        let message = format!("{title} asks for {}, and no quest was found for that.", quoted(words));
+        let suggestion = "Set the prerequisites that it means, then take the words out.";
+        let below = format!("/unresolvedPrerequisites/{index}");
+        add(&below, "prerequisite_unresolved", Severity::Warning, message, suggestion);
+    }
     for needed in &quest.prerequisites {
         let other = quoted(&needed.title);
         if !plan.index.gates(blueprint, needed) {

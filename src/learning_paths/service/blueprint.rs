@@ -38,6 +38,7 @@ pub async fn load_blueprint(connection: &mut PgConnection, path: LearningPathId)
                        'unitCount', coalesce(steps.units, 0) + coalesce(cardinality(assessments.ids), 0),
                        'estimatedDurationMinutes', quest.estimated_duration_minutes,
                        'skillRewardPoints', coalesce((SELECT sum(points) FROM quest_skill_rewards WHERE quest_id = quest.id), 0),
+                       'unresolvedPrerequisites', quest.unresolved_prerequisites,
                        'assessmentIds', coalesce(assessments.ids, '{}'),
                        'prerequisites', coalesce((SELECT jsonb_agg(jsonb_build_object('questId', needed.id, 'title', needed.title,
                                'isActive', needed.is_active, 'inPath', needed.in_path) ORDER BY needed.title, needed.id)

@@ -12,8 +12,10 @@ pub use blueprint::load_blueprint;
 pub use chapters::{create_chapter, delete_chapter, get_chapter, list_chapters, order_chapters, update_chapter};
 pub use clone::{clone_path, hold_quests_of};
 pub use paths::{create_path, delete_path, get_path, list_paths, lock_path, update_path};
-pub use publish::{publish_path, unpublish_path};
-pub use quests::{hold_quests, list_quests, set_quests};
+pub use publish::{activate_drafts, lock_drafts, publish_path, unpublish_path};
+pub use quests::{hold_quests, list_quests, set_quests, write_places};
+
+pub use crate::quests::service::refresh_path_totals;
 
 use sqlx::PgConnection;
 

@@ -115,7 +115,10 @@ pub(super) async fn read_places(
 }
 
 /// Makes the list what it shall be, in one statement: rows stay who they are, and untouched where nothing changes.
-pub(super) async fn write_places(
+///
+/// # Errors
+/// The database's.
+pub async fn write_places(
     connection: &mut PgConnection,
     path: LearningPathId,
     quests: &[PathQuestInput],

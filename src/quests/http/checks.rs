@@ -6,15 +6,16 @@ use serde_json::Value;
 
 use crate::config::ContentLimits;
 use crate::criteria::ValidationCriteria;
+use crate::http::FieldError;
 use crate::http::validate::Checks;
-use crate::http::{FieldError, Problem};
 use crate::quests::model::{QuestInput, ResourceInput, StepInput};
 use crate::rewards::SkillReward;
 
-/// # Errors
-/// 422 with every field at fault.
-pub fn check_quest(input: &QuestInput, limits: &ContentLimits) -> Result<(), Problem> {
+/// Every field at fault.
+#[must_use]
+pub fn check_quest(input: &QuestInput, limits: &ContentLimits) -> Checks {
     let mut checks = Checks::default();
+    checks.optional_key(input.key.as_deref());
     checks.text("/title", &input.title, 1, 255);
     checks.text("/description", &input.description, 1, limits.max_text_chars);
     if let Some(minutes) = input.estimated_duration_minutes {
@@ -32,13 +33,23 @@ pub fn check_quest(input: &QuestInput, limits: &ContentLimits) -> Result<(), Pro
         checks.text(&pointer, tag, 1, limits.max_skill_tag_chars);
         checks.require(seen.insert(tag.to_lowercase()), &pointer, "stands there already");
     }
-    checks.finish()
+    let most = limits.max_prerequisites;
+    checks.require(
+        input.unresolved_prerequisites.len() <= most,
+        "/unresolvedPrerequisites",
+        format!("must have at most {most} items"),
+    );
+    for (index, words) in input.unresolved_prerequisites.iter().enumerate() {
+        checks.text(&format!("/unresolvedPrerequisites/{index}"), words, 1, 500);
+    }
+    checks
 }
 
-/// # Errors
-/// 422 with every field at fault, those of the criteria included.
-pub fn check_step(input: &StepInput, limits: &ContentLimits) -> Result<(), Problem> {
+/// Every field at fault, those of the criteria included.
+#[must_use]
+pub fn check_step(input: &StepInput, limits: &ContentLimits) -> Checks {
     let mut checks = Checks::default();
+    checks.optional_key(input.key.as_deref());
     checks.text("/title", &input.title, 1, 255);
     checks.text("/description", &input.description, 1, limits.max_text_chars);
     checks.range("/experiencePoints", input.experience_points, 0, limits.max_experience_points);
@@ -57,13 +68,14 @@ pub fn check_step(input: &StepInput, limits: &ContentLimits) -> Result<(), Probl
             })),
         }
     }
-    checks.finish()
+    checks
 }
 
-/// # Errors
-/// 422 with every field at fault.
-pub fn check_resource(input: &ResourceInput, limits: &ContentLimits) -> Result<(), Problem> {
+/// Every field at fault.
+#[must_use]
+pub fn check_resource(input: &ResourceInput, limits: &ContentLimits) -> Checks {
     let mut checks = Checks::default();
+    checks.optional_key(input.key.as_deref());
     checks.text("/title", &input.title, 1, 255);
     if let Some(description) = &input.description {
         checks.text("/description", description, 0, limits.max_text_chars);
@@ -84,12 +96,12 @@ pub fn check_resource(input: &ResourceInput, limits: &ContentLimits) -> Result<(
     if let Some(order) = input.display_order {
         checks.range("/displayOrder", order, 0, 1_000_000);
     }
-    checks.finish()
+    checks
 }
 
-/// # Errors
-/// 422 with every field at fault.
-pub fn check_rewards(rewards: &[SkillReward], limits: &ContentLimits) -> Result<(), Problem> {
+/// Every field at fault.
+#[must_use]
+pub fn check_rewards(rewards: &[SkillReward], limits: &ContentLimits) -> Checks {
     let mut checks = Checks::default();
     checks.require(
         rewards.len() <= limits.max_skill_tags,
@@ -103,7 +115,7 @@ pub fn check_rewards(rewards: &[SkillReward], limits: &ContentLimits) -> Result<
         checks.require(seen.insert(reward.skill_tag.to_lowercase()), &pointer, "stands there already");
         checks.range(&format!("/rewards/{index}/points"), reward.points, 1, limits.max_experience_points);
     }
-    checks.finish()
+    checks
 }
 
 /// JSON null of a document is nothing.

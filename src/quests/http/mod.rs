@@ -27,6 +27,9 @@ impl From<Refusal> for Problem {
                 Self::new(Code::PrerequisiteCycle, format!("{detail}: {}", way.join(" needs "))).with("cycle", &cycle)
             }
             Refusal::NotActivatable(_) => Self::new(Code::NotActivatable, detail),
+            Refusal::KeyTaken => {
+                Self::new(Code::KeyTaken, detail).errors(vec![FieldError::new("/key", "must be unique")])
+            }
             Refusal::LastUnit => Self::new(Code::LastUnit, detail),
             Refusal::Invalid(pointer, detail) => Self::invalid(vec![FieldError::new(pointer, detail)]),
             Refusal::Database(error) => error.into(),

@@ -153,7 +153,7 @@ pub async fn create_quest(
 ) -> Result<Response, Problem> {
     let Command { caller, origin, body, transaction, .. } = command;
     caller.require_author()?;
-    check_quest(&body, &limits)?;
+    check_quest(&body, &limits).finish()?;
     if body.is_active {
         let detail = "a new quest is inactive; activate it with PATCH once it has something to do";
         return Err(Problem::invalid(vec![FieldError::new("/isActive", detail)]));
@@ -191,7 +191,7 @@ pub async fn update_quest(
                     if_match.check(&quest)?;
                 }
                 let input: QuestInput = body.apply(&current.input())?;
-                check_quest(&input, &limits)?;
+                check_quest(&input, &limits).finish()?;
                 service::update_quest(connection, &origin, &current, &input).await?;
                 let quest = readable(connection, caller, id).await?;
                 Ok(Answer::resource(&quest))
@@ -248,7 +248,7 @@ pub async fn clone_quest(
                 let source = service::lock_quest(connection, id).await?;
                 let title =
                     body.title.unwrap_or_else(|| format!("Copy of {}", source.title).chars().take(255).collect());
-                check_quest(&QuestInput { title: title.clone(), ..source.input() }, &limits)?;
+                check_quest(&QuestInput { title: title.clone(), ..source.input() }, &limits).finish()?;
                 let copy = service::clone_quest(connection, &origin, &source, &title).await?;
                 let quest = readable(connection, caller, copy.id).await?;
                 Ok(Answer::created(&format!("/v1/quests/{}", quest.quest.id), &quest))

@@ -66,7 +66,7 @@ pub async fn create_resource(
     let Command { caller, origin, mut body, transaction, .. } = command;
     caller.require_author()?;
     nothing_if_null(&mut body.metadata);
-    check_resource(&body, &limits)?;
+    check_resource(&body, &limits).finish()?;
     transaction
         .run(move |connection| {
             Box::pin(async move {
@@ -97,7 +97,7 @@ pub async fn update_resource(
                 if_match.check(&current)?;
                 let mut input: ResourceInput = body.apply(&current.input())?;
                 nothing_if_null(&mut input.metadata);
-                check_resource(&input, &limits)?;
+                check_resource(&input, &limits).finish()?;
                 let resource = service::update_resource(connection, &origin, &current, &input).await?;
                 Ok(Answer::resource(&resource))
             })

@@ -134,7 +134,7 @@ pub async fn set_skill_rewards(
 ) -> Result<Response, Problem> {
     let Command { caller, origin, body, transaction, if_match } = command;
     caller.require_author()?;
-    check_rewards(&body.rewards, &limits)?;
+    check_rewards(&body.rewards, &limits).finish()?;
     transaction
         .run(move |connection| {
             Box::pin(async move {

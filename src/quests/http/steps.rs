@@ -70,7 +70,7 @@ pub async fn create_step(
     caller.require_author()?;
     nothing_if_null(&mut body.content);
     nothing_if_null(&mut body.validation_criteria);
-    check_step(&body, &limits)?;
+    check_step(&body, &limits).finish()?;
     transaction
         .run(move |connection| {
             Box::pin(async move {
@@ -103,7 +103,7 @@ pub async fn update_step(
                 let mut input: StepInput = body.apply(&current.input())?;
                 nothing_if_null(&mut input.content);
                 nothing_if_null(&mut input.validation_criteria);
-                check_step(&input, &limits)?;
+                check_step(&input, &limits).finish()?;
                 let step = service::update_step(connection, &origin, &quest, &current, &input).await?;
                 Ok(Answer::resource(&step.seen_by(Sight::Author)))
             })

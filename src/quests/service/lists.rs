@@ -21,7 +21,7 @@ macro_rules! page {
     ($connection:expr, $filter:expr, $limit:expr, $rank:literal, $after:literal, $order:literal, $key:expr, $id:expr) => {
         sqlx::query_as!(
             Listed,
-            r#"SELECT quest.id AS "id: QuestId", title, description, quest_type AS "quest_type: QuestType",
+            r#"SELECT quest.id AS "id: QuestId", key, unresolved_prerequisites, title, description, quest_type AS "quest_type: QuestType",
                       difficulty_level AS "difficulty_level: DifficultyLevel", estimated_duration_minutes,
                       experience_points_reward, coalesce(skill_tags, '{}') AS "skill_tags!", subject_id, is_active,
                       created_by, created_at, updated_at,
@@ -71,6 +71,8 @@ macro_rules! page {
 #[derive(Debug)]
 struct Listed {
     id: QuestId,
+    key: String,
+    unresolved_prerequisites: Vec<String>,
     title: String,
     description: String,
     quest_type: QuestType,
@@ -161,6 +163,8 @@ impl Listed {
         };
         let quest = Quest {
             id: self.id,
+            key: self.key,
+            unresolved_prerequisites: self.unresolved_prerequisites,
             title: self.title,
             description: self.description,
             quest_type: self.quest_type,

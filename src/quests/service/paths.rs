@@ -85,7 +85,10 @@ pub(super) async fn reevaluate(
 }
 
 /// Those of the paths that are published or have learners, in the order of their ids.
-pub(super) async fn followed(connection: &mut PgConnection, paths: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
+///
+/// # Errors
+/// The database's.
+pub async fn followed(connection: &mut PgConnection, paths: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(
         "SELECT id FROM learning_paths AS path WHERE id = ANY($1) AND (is_published
              OR EXISTS (SELECT FROM user_learning_path_progress WHERE learning_path_id = path.id))

@@ -47,6 +47,15 @@ pub async fn list_prerequisites(
     .await
 }
 
+/// Keeps all prerequisites from being changed until the transaction ends.
+///
+/// # Errors
+/// The database's.
+pub async fn lock_prerequisites(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", GRAPH_LOCK).fetch_one(connection).await?;
+    Ok(())
+}
+
 /// Sets the prerequisites of a locked quest.
 ///
 /// # Errors
@@ -57,7 +66,7 @@ pub async fn set_prerequisites(
     quest: &Quest,
     needed: &[Uuid],
 ) -> Result<(), Refusal> {
-    sqlx::query!("SELECT pg_advisory_xact_lock($1)", GRAPH_LOCK).fetch_one(&mut *connection).await?;
+    lock_prerequisites(connection).await?;
     let known =
         sqlx::query_scalar!("SELECT id FROM quests WHERE id = ANY($1)", needed).fetch_all(&mut *connection).await?;
     if let Some(unknown) = needed.iter().find(|id| !known.contains(id)) {

@@ -20,7 +20,7 @@ pub async fn get_quest(connection: &mut PgConnection, id: QuestId) -> Result<Opt
     let quest = sqlx::query_as!(
         Quest,
         r#"/* quests:get */
-           SELECT quest.id AS "id: QuestId", title, description, quest_type AS "quest_type: QuestType",
+           SELECT quest.id AS "id: QuestId", key, unresolved_prerequisites, title, description, quest_type AS "quest_type: QuestType",
                   difficulty_level AS "difficulty_level: DifficultyLevel", estimated_duration_minutes,
                   experience_points_reward, coalesce(skill_tags, '{}') AS "skill_tags!", subject_id, is_active,
                   created_by, created_at, updated_at,
@@ -64,8 +64,9 @@ pub async fn create_quest(
 ) -> Result<Quest, Refusal> {
     sqlx::query!(
         "INSERT INTO quests (id, title, description, quest_type, difficulty_level, estimated_duration_minutes,
-                             experience_points_reward, skill_tags, subject_id, is_active, created_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, FALSE, $10)",
+                             experience_points_reward, skill_tags, subject_id, is_active, created_by, key,
+                             unresolved_prerequisites)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, FALSE, $10, $11, $12)",
         id.0,
         input.title,
         input.description,
@@ -76,6 +77,8 @@ pub async fn create_quest(
         &input.skill_tags,
         input.subject_id,
         origin.actor,
+        input.key.clone().unwrap_or_else(|| id.to_string()),
+        &input.unresolved_prerequisites,
     )
     .execute(&mut *connection)
     .await?;
@@ -98,7 +101,8 @@ pub async fn update_quest(
     }
     sqlx::query!(
         "UPDATE quests SET title = $2, description = $3, quest_type = $4, difficulty_level = $5,
-             estimated_duration_minutes = $6, experience_points_reward = $7, skill_tags = $8, subject_id = $9, is_active = $10
+             estimated_duration_minutes = $6, experience_points_reward = $7, skill_tags = $8, subject_id = $9, is_active = $10,
+             key = $11, unresolved_prerequisites = $12
          WHERE id = $1",
         current.id.0,
         input.title,
@@ -110,6 +114,8 @@ pub async fn update_quest(
         &input.skill_tags,
         input.subject_id,
         input.is_active,
+        input.key.clone().unwrap_or_else(|| current.id.to_string()),
+        &input.unresolved_prerequisites,
     )
     .execute(&mut *connection)
     .await?;
@@ -167,7 +173,7 @@ pub async fn clone_quest(
         connection,
         origin,
         QuestId::generate(),
-        &QuestInput { title: title.to_owned(), is_active: false, ..source.input() },
+        &QuestInput { key: None, title: title.to_owned(), is_active: false, ..source.input() },
     )
     .await?;
     let (from, to) = (source.id.0, copy.id.0);
@@ -179,9 +185,9 @@ pub async fn clone_quest(
     .await?;
     let ids: Vec<Uuid> = (0..steps).map(|_| Uuid::now_v7()).collect();
     sqlx::query!(
-        "INSERT INTO quest_steps (id, quest_id, step_number, title, description, step_type, content, validation_criteria,
+        "INSERT INTO quest_steps (id, quest_id, key, step_number, title, description, step_type, content, validation_criteria,
                                   experience_points, is_optional)
-         SELECT ($3::uuid[])[row_number() OVER (ORDER BY step_number)], $2, step_number, title, description, step_type,
+         SELECT ($3::uuid[])[row_number() OVER (ORDER BY step_number)], $2, key, step_number, title, description, step_type,
                 content, validation_criteria, experience_points, is_optional
          FROM quest_steps WHERE quest_id = $1 AND retired_at IS NULL",
         from,
@@ -196,8 +202,8 @@ pub async fn clone_quest(
             .await?;
     let ids: Vec<Uuid> = (0..resources).map(|_| Uuid::now_v7()).collect();
     sqlx::query!(
-        "INSERT INTO quest_resources (id, quest_id, resource_type, title, description, url, file_path, metadata, display_order)
-         SELECT ($3::uuid[])[row_number() OVER (ORDER BY display_order, id)], $2, resource_type, title, description, url,
+        "INSERT INTO quest_resources (id, quest_id, key, resource_type, title, description, url, file_path, metadata, display_order)
+         SELECT ($3::uuid[])[row_number() OVER (ORDER BY display_order, id)], $2, key, resource_type, title, description, url,
                 file_path, metadata, display_order
          FROM quest_resources WHERE quest_id = $1",
         from,
@@ -224,8 +230,8 @@ pub async fn clone_quest(
     .execute(&mut *connection)
     .await?;
     sqlx::query!(
-        "INSERT INTO quest_assessments (quest_id, assessment_type, configuration, passing_criteria)
-         SELECT $2, assessment_type, configuration, passing_criteria
+        "INSERT INTO quest_assessments (quest_id, key, assessment_type, configuration, passing_criteria)
+         SELECT $2, key, assessment_type, configuration, passing_criteria
          FROM quest_assessments WHERE quest_id = $1 AND retired_at IS NULL",
         from,
         to

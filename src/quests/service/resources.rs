@@ -15,7 +15,7 @@ macro_rules! select_resources {
     ($where:literal, $($argument:expr),+) => {
         sqlx::query_as!(
             Resource,
-            r#"SELECT id AS "id: ResourceId", quest_id AS "quest_id: QuestId", resource_type AS "resource_type: ResourceType",
+            r#"SELECT id AS "id: ResourceId", key, quest_id AS "quest_id: QuestId", resource_type AS "resource_type: ResourceType",
                       title, description, url, file_path, metadata, display_order, created_at, updated_at
                FROM quest_resources "# + $where,
             $($argument),+
@@ -78,8 +78,8 @@ pub async fn create_resource(
     }
     let id = ResourceId::generate();
     sqlx::query!(
-        "INSERT INTO quest_resources (id, quest_id, resource_type, title, description, url, file_path, metadata, display_order)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO quest_resources (id, quest_id, resource_type, title, description, url, file_path, metadata, display_order, key)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         id.0,
         quest.id.0,
         input.resource_type as ResourceType,
@@ -89,6 +89,7 @@ pub async fn create_resource(
         input.file_path,
         input.metadata,
         input.display_order.unwrap_or(have.last.saturating_add(1)),
+        input.key.clone().unwrap_or_else(|| id.to_string()),
     )
     .execute(&mut *connection)
     .await?;
@@ -108,7 +109,7 @@ pub async fn update_resource(
 ) -> Result<Resource, Refusal> {
     sqlx::query!(
         "UPDATE quest_resources SET resource_type = $2, title = $3, description = $4, url = $5, file_path = $6,
-                                    metadata = $7, display_order = $8
+                                    metadata = $7, display_order = $8, key = $9
          WHERE id = $1",
         current.id.0,
         input.resource_type as ResourceType,
@@ -118,6 +119,7 @@ pub async fn update_resource(
         input.file_path,
         input.metadata,
         input.display_order.unwrap_or(current.display_order),
+        input.key.clone().unwrap_or_else(|| current.id.to_string()),
     )
     .execute(&mut *connection)
     .await?;

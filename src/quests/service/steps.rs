@@ -17,7 +17,7 @@ macro_rules! select_steps {
     ($where:literal, $($argument:expr),+) => {
         sqlx::query_as!(
             Step,
-            r#"SELECT id AS "id: StepId", quest_id AS "quest_id: QuestId", step_number, title, description,
+            r#"SELECT id AS "id: StepId", key, quest_id AS "quest_id: QuestId", step_number, title, description,
                       step_type AS "step_type: StepType", content, validation_criteria, NULL::jsonb AS task,
                       experience_points, is_optional, retired_at, created_at, updated_at
                FROM quest_steps "# + $where,
@@ -88,8 +88,8 @@ pub async fn create_step(
     let id = StepId::generate();
     sqlx::query!(
         "INSERT INTO quest_steps (id, quest_id, step_number, title, description, step_type, content, validation_criteria,
-                                  experience_points, is_optional)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                                  experience_points, is_optional, key)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         id.0,
         quest.id.0,
         number,
@@ -100,6 +100,7 @@ pub async fn create_step(
         input.validation_criteria,
         input.experience_points,
         input.is_optional,
+        input.key.clone().unwrap_or_else(|| id.to_string()),
     )
     .execute(&mut *connection)
     .await?;
@@ -130,7 +131,7 @@ pub async fn update_step(
     }
     sqlx::query!(
         "UPDATE quest_steps SET title = $2, description = $3, step_type = $4, content = $5, validation_criteria = $6,
-                                experience_points = $7, is_optional = $8
+                                experience_points = $7, is_optional = $8, key = $9
          WHERE id = $1",
         current.id.0,
         input.title,
@@ -140,6 +141,7 @@ pub async fn update_step(
         input.validation_criteria,
         input.experience_points,
         input.is_optional,
+        input.key.clone().unwrap_or_else(|| current.id.to_string()),
     )
     .execute(&mut *connection)
     .await?;
@@ -156,7 +158,10 @@ pub async fn update_step(
     let touches_units = input.is_optional != current.is_optional
         || input.step_type != current.step_type
         || input.step_number != Some(current.step_number)
-        || input.validation_criteria.is_none() != current.validation_criteria.is_none();
+        || input.validation_criteria.is_none() != current.validation_criteria.is_none()
+        // Results from outside may wait for what the criteria name now.
+        || (matches!(input.step_type, StepType::Coding | StepType::Discussion)
+            && input.validation_criteria != current.validation_criteria);
     if touches_units {
         units::changed(connection, quest).await?;
     }

@@ -34,6 +34,7 @@ pub(super) fn quest(number: usize) -> BlueprintQuest {
         skill_reward_points: 10,
         assessment_ids: Vec::new(),
         prerequisites: Vec::new(),
+        unresolved_prerequisites: Vec::new(),
     }
 }
 

@@ -1,0 +1,126 @@
+//! Criteria name ids in the database and keys in files; here one becomes the other.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::criteria::Violation;
+use crate::http::validate::escape;
+
+/// What criteria can name. A chapter is known by its path's key and its own, an assessment by its quest's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Named {
+    Quest,
+    Chapter,
+    Assessment,
+    Path,
+}
+
+const FIELDS: [(Named, &str, &str); 4] = [
+    (Named::Quest, "questId", "questKey"),
+    (Named::Chapter, "chapterId", "chapterKey"),
+    (Named::Assessment, "assessmentId", "assessmentKey"),
+    (Named::Path, "pathId", "pathKey"),
+];
+
+/// Ids by key, and keys by id.
+#[derive(Debug, Default)]
+pub struct Names {
+    ids: HashMap<(Named, String), Uuid>,
+    keys: HashMap<Uuid, (Named, String)>,
+}
+
+impl Names {
+    /// Learns one; what is known stays.
+    pub fn add(&mut self, what: Named, key: String, id: Uuid) {
+        self.keys.entry(id).or_insert_with(|| (what, key.clone()));
+        self.ids.entry((what, key)).or_insert(id);
+    }
+
+    /// The id of a quest's, path's or qualified key.
+    pub fn id(&self, what: Named, key: &str) -> Option<Uuid> {
+        self.ids.get(&(what, key.to_owned())).copied()
+    }
+
+    /// The key of an id.
+    pub fn key(&self, id: Uuid) -> Option<&str> {
+        self.keys.get(&id).map(|(_, key)| key.as_str())
+    }
+
+    /// Criteria of the database as a file has them. An id that is nobody's stays an id.
+    pub fn to_keys(&self, criteria: &Value, path: &str) -> Value {
+        walk(criteria, "", &mut |field, text, _| {
+            let (what, _, name) = FIELDS.iter().find(|(_, id, _)| *id == field)?;
+            let key = self.key(text.parse().ok()?)?;
+            let own = key.strip_prefix(path).and_then(|rest| rest.strip_prefix('/'));
+            let key = own.filter(|_| *what == Named::Chapter).unwrap_or(key);
+            Some(((*name).to_owned(), key.to_owned()))
+        })
+    }
+
+    /// Criteria of a file as the database has them. `at` is where they stand in the file.
+    pub fn to_ids(&self, criteria: &Value, path: &str, at: &str, errors: &mut Vec<Violation>) -> Value {
+        walk(criteria, "", &mut |field, text, pointer| {
+            let (what, name, _) = FIELDS.iter().find(|(_, _, key)| *key == field)?;
+            let id = self.id(*what, &full(*what, text, path));
+            if id.is_none() {
+                errors.push(Violation { pointer: format!("{at}{pointer}"), detail: missing(*what).to_owned() });
+            }
+            Some(((*name).to_owned(), id.unwrap_or_default().to_string()))
+        })
+    }
+}
+
+/// What is said of a key that names nothing.
+pub fn missing(what: Named) -> &'static str {
+    match what {
+        Named::Quest => "names no quest, neither of this file nor of the database",
+        Named::Chapter => "names no chapter; one of another path is written path/chapter",
+        Named::Assessment => "names no assessment; it is written quest/assessment",
+        Named::Path => "names no learning path, neither of this file nor of the database",
+    }
+}
+
+/// The key as [`Names`] knows it: a chapter without a path is one of its own path.
+fn full(what: Named, key: &str, path: &str) -> String {
+    if what == Named::Chapter && !key.contains('/') { format!("{path}/{key}") } else { key.to_owned() }
+}
+
+/// The keys that criteria of a file name.
+pub fn named(criteria: &Value, path: &str) -> Vec<(Named, String)> {
+    let mut found = Vec::new();
+    walk(criteria, "", &mut |field, text, _| {
+        let (what, _, _) = FIELDS.iter().find(|(_, _, key)| *key == field)?;
+        found.push((*what, full(*what, text, path)));
+        None
+    });
+    found
+}
+
+/// A copy with the fields renamed that `change` renames; its pointer goes to the field.
+fn walk(value: &Value, pointer: &str, change: &mut impl FnMut(&str, &str, &str) -> Option<(String, String)>) -> Value {
+    match value {
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(index, item)| walk(item, &format!("{pointer}/{index}"), change)).collect()
+        }
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| {
+                let at = format!("{pointer}/{}", escape(name));
+                if let Some((name, text)) = field.as_str().and_then(|text| change(name, text, &at)) {
+                    return (name, Value::String(text));
+                }
+                (name.clone(), walk(field, &at, change))
+            })
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// A violation's pointer into criteria with ids, as it is in the file.
+pub fn pointer_of_file(pointer: &str) -> String {
+    FIELDS.iter().fold(pointer.to_owned(), |pointer, (_, id, key)| {
+        pointer.strip_suffix(id).map(|start| format!("{start}{key}")).unwrap_or(pointer)
+    })
+}
