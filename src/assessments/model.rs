@@ -2,10 +2,14 @@
 
 mod assess;
 mod grade;
+mod peer;
+mod preview;
 mod refusal;
+mod regrade;
 mod standing;
 mod submission;
 mod tries;
+mod work;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -20,13 +24,17 @@ use crate::ids::{AssessmentId, AttemptId, QuestId};
 pub use crate::quests::model::AttemptStatus;
 pub use assess::{Basis, Graded, RubricPoints, assess, points_of};
 pub use grade::{GradeInput, Judgement, check_rubric};
+pub use peer::{OpenWork, Pairs, PeerReview, PeerReviewInput, ReviewState, Reviewer, aggregated, allocate};
+pub use preview::{Preview, PreviewInput, PreviewOutcome};
 pub use refusal::Refusal;
+pub use regrade::{Change, GradeShown, Regrade, Regraded};
 pub use standing::{Listed, Progress, Running, draw, my, next_number};
 pub use submission::{
     AnonymousReview, Decision, Grading, How, ItemResult, ReviewOfPeer, RubricScore, Shows, Status, Submission,
     SubmissionForGrader, Submitted, answers_that_fit, item_results, shown_to,
 };
 pub use tries::{Ends, NotNow, Tried, allowed, ends, is_over, is_used_up, may_try, next_try_at, used};
+pub use work::{check_form, check_work};
 
 /// What an author writes of an assessment (seed: `quest_assessments`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -23,6 +23,7 @@ pub async fn verify(connection: &mut PgConnection) -> Result<Report, sqlx::Error
     let mut report = Report::default();
     attempts(connection, &mut report).await?;
     super::verify_evidence::evidence(connection, &mut report).await?;
+    super::verify_assessments::assessments(connection, &mut report).await?;
     super::verify_paths::paths(connection, &mut report).await?;
     let counts = sqlx::query!(
         r#"SELECT (SELECT count(*) FROM reward_grants) AS "grants!", (SELECT count(*) FROM outbox_events) AS "events!""#

@@ -415,6 +415,12 @@ impl Answer {
         Self { status: StatusCode::CREATED, ..Self::resource(value) }.header("location", location)
     }
 
+    /// 202 with the work that has been taken on, and where it is.
+    #[must_use]
+    pub fn accepted(location: &str, value: &impl Serialize) -> Self {
+        Self { status: StatusCode::ACCEPTED, ..Self::resource(value) }.header("location", location)
+    }
+
     /// 204.
     #[must_use]
     pub const fn no_content() -> Self {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::harness::{Client, Reply, Service, path_of, rows, text, verify};
+use crate::harness::{Client, Reply, Service, Setup, path_of, rows, text, verify};
 
 pub fn quiz(items: &[(&str, bool)]) -> Value {
     let items: Vec<Value> = items
@@ -21,6 +21,11 @@ pub fn with(mut base: Value, changes: Value) -> Value {
 
 pub fn passing(rule: Value) -> Value {
     json!({"v": 1, "rule": rule})
+}
+
+/// A service without background work: what a job does, the test asks for.
+pub async fn quiet(pool: &PgPool) -> Service {
+    Service::start_with(pool, Setup { args: vec!["--background-jobs=false".to_owned()], ..Setup::default() }).await
 }
 
 impl Client {
@@ -271,7 +276,7 @@ async fn tries_are_limited_and_wait_for_each_other(pool: PgPool) {
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn a_timed_try_runs_by_the_servers_clock_and_refresh_is_no_free_look(pool: PgPool) {
-    let service = Service::start(&pool).await;
+    let service = quiet(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let items: Vec<(String, bool)> = (0..20).map(|n| (format!("i{n}"), true)).collect();
     let items: Vec<(&str, bool)> = items.iter().map(|(id, correct)| (id.as_str(), *correct)).collect();
@@ -333,7 +338,7 @@ async fn a_timed_try_runs_by_the_servers_clock_and_refresh_is_no_free_look(pool:
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn the_job_hands_in_what_nobody_looks_at(pool: PgPool) {
-    let service = Service::start(&pool).await;
+    let service = quiet(&pool).await;
     let author = service.author();
     let configuration = with(quiz(&[("a", true)]), json!({"timeLimitSeconds": 60}));
     let (quest, assessment) = author.assessed("Left", configuration, Value::Null).await;

@@ -7,6 +7,7 @@ mod harness;
 
 mod assessments;
 mod assessments_grading;
+mod assessments_results;
 mod attempts;
 mod catalogue;
 mod coding_results;
@@ -18,6 +19,7 @@ mod events;
 mod http;
 mod insights;
 mod learning_paths;
+mod peer_reviews;
 mod races;
 mod secrecy;
 mod statements;

@@ -10,12 +10,13 @@ use uuid::Uuid;
 
 use super::checks::check_assessment;
 use super::tries::hand_in_what_ran_out;
-use crate::assessments::model::{Assessment, AssessmentInput, Listed};
+use crate::assessments::model::{Assessment, AssessmentInput, Listed, Preview, PreviewInput, Rules};
 use crate::assessments::service;
 use crate::config::ContentLimits;
 use crate::db::Db;
 use crate::http::command::{MergePatch, NoBody};
 use crate::http::problem::ProblemBody;
+use crate::http::validate::Checks;
 use crate::http::{Answer, Caller, Command, Page, PageRequest, Path, Problem, Query, etag};
 use crate::ids::{AssessmentId, AttemptId, QuestId};
 use crate::origin::Origin;
@@ -186,6 +187,42 @@ pub async fn retire_assessment(
                 if_match.check(&current)?;
                 let listed = service::retire_assessment(connection, &origin, &quest, &current).await?;
                 Ok(Answer::resource(&for_author(listed, caller)))
+            })
+        })
+        .await
+}
+
+/// Try an assessment as a learner would
+///
+/// Nothing is stored. Without `submissionData` it shows the task; with it, what the try comes to. Windows and
+/// limits do not hold an author back: `refusedNow` says what they would tell a learner.
+#[utoipa::path(post, path = "/v1/quests/{id}/assessments/{assessmentId}/preview", tag = "assessments", operation_id = "preview_assessment", params(("id" = QuestId, Path, description = "Quest"), ("assessmentId" = AssessmentId, Path, description = "Assessment")), request_body = PreviewInput,
+    responses((status = 200, description = "what a learner would see", body = Preview), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
+pub async fn preview_assessment(
+    State(limits): State<Arc<ContentLimits>>,
+    Path((id, assessment)): Path<(QuestId, AssessmentId)>,
+    command: Command<PreviewInput>,
+) -> Result<Response, Problem> {
+    let Command { caller, body, transaction, .. } = command;
+    caller.require_author()?;
+    let mut checks = Checks::default();
+    checks.range("/attemptNumber", body.attempt_number.unwrap_or(1), 1, 1000);
+    if let Some(data) = &body.submission_data {
+        checks.document("/submissionData", data, limits.max_document_bytes);
+    }
+    if let Some(result) = &body.coding_result {
+        checks.document("/codingResult", result, limits.max_document_bytes);
+    }
+    checks.finish()?;
+    transaction
+        .run(move |connection| {
+            Box::pin(async move {
+                let current = service::get_assessment(connection, id, assessment, caller.learner()).await?.assessment;
+                let documents =
+                    (current.configuration.unwrap_or_default(), current.passing_criteria.unwrap_or_default());
+                let rules = Rules::read(assessment, &documents.0, &documents.1)?;
+                let preview = body.run(&rules, (assessment, caller.id), caller.now, limits.max_text_chars)?;
+                Ok(Answer::ok(&preview))
             })
         })
         .await

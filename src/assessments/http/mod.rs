@@ -3,6 +3,8 @@
 pub mod authoring;
 mod checks;
 pub mod grading;
+pub mod peer;
+pub mod regrade;
 pub mod tries;
 
 pub use checks::check_assessment;

@@ -88,7 +88,7 @@ fn check_data(data: &Value, limits: &ContentLimits) -> Result<(), Problem> {
 #[schema(example = json!({"assessmentId": "01a20821-4c23-7176-aaea-d1be7350b75b", "submissionData": {"answers": {"ends": false}}}))]
 pub struct SubmissionInput {
     pub assessment_id: AssessmentId,
-    /// By type: Quiz `{answers: {itemId: value}}`; Assignment, Project, ManualReview, PeerReview
+    /// By type: Quiz `{answers: {itemId: value}}`; Assignment, Project, `ManualReview`, `PeerReview`
     /// `{text?, url?, files?: [{name, mime, bytes, sha256, url}]}`
     #[schema(value_type = Object)]
     pub submission_data: Value,

@@ -72,7 +72,10 @@ impl GradeInput {
                 if grade.is_some() {
                     wrong("/grade".into(), "must be left out: the service computes it from the rubric".into());
                 }
-                self.read_rubric(rules, scores, &mut wrong);
+                match rules.configuration.form.rubric() {
+                    Some(rubric) => check_rubric(rubric, scores, &mut wrong),
+                    None => wrong("/rubric".into(), "is not what this assessment is graded by".into()),
+                }
                 Some(Basis::Rubric(points_of(scores)))
             }
             (None, Some(grade)) => {
@@ -110,18 +113,6 @@ impl GradeInput {
             Some(basis) if found.is_empty() => Ok(Judgement::Grade { basis, decision: self.decision }),
             _ => Err(found),
         }
-    }
-
-    fn read_rubric(
-        &self,
-        rules: &Rules,
-        scores: &BTreeMap<String, RubricScore>,
-        wrong: &mut impl FnMut(String, String),
-    ) {
-        let Some(rubric) = rules.configuration.form.rubric() else {
-            return wrong("/rubric".into(), "is not what this assessment is graded by".into());
-        };
-        check_rubric(rubric, scores, wrong);
     }
 }
 

@@ -32,6 +32,8 @@ macro_rules! named {
     };
 }
 
+pub(super) use named;
+
 named! {
     /// Where a submission stands
     Status {

@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::load::standing;
+use super::results::wake_attempt;
 use super::tries::hand_in_saved;
 use crate::assessments::model::{Refusal, is_over};
 use crate::attempts::service::{load, refresh};
@@ -22,7 +23,7 @@ struct Expired {
     learner: Uuid,
 }
 
-/// Hands in what one learner has left in an attempt; for whoever reads it meanwhile.
+/// Hands in what one learner has left in an attempt, and applies results that have waited; for whoever reads it meanwhile.
 ///
 /// # Errors
 /// The database's.
@@ -43,7 +44,7 @@ pub async fn expire_tries(
     for assessment in running {
         expire(connection, origin, &mut locked, attempt, assessment).await?;
     }
-    Ok(())
+    wake_attempt(connection, origin, &mut locked, attempt).await
 }
 
 /// Hands in one try, if its time is over and nobody has done so.

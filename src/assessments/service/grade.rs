@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::load::{get_submission, owner, standing};
 use super::record::{NewGrade, announce, follow_up, try_of, write_grades};
 use crate::assessments::model::{
-    AssessmentType, GradeInput, How, Judgement, Refusal, Status, SubmissionForGrader, Submitted, assess,
+    AssessmentType, Decision, GradeInput, How, Judgement, Refusal, Status, SubmissionForGrader, Submitted, assess,
 };
 use crate::attempts::service::{GradedTry, load, refresh};
 use crate::audit;
@@ -48,12 +48,7 @@ pub async fn grade_submission<E: From<Refusal>>(
             send_back(connection, origin, &submitted, input.feedback, learner.now).await.map_err(Refusal::from)?;
         }
         Judgement::Grade { basis, decision } => {
-            let graded = assess(
-                &rules,
-                &basis,
-                decision.and_then(|decision| decision.passes()),
-                submitted.submission.submitted_at,
-            );
+            let graded = assess(&rules, &basis, decision.and_then(Decision::passes), submitted.submission.submitted_at);
             let new = NewGrade {
                 submission: id,
                 attempt,
@@ -105,7 +100,10 @@ async fn send_back(
                     rubric = NULL, decision = NULL, fallback_at = NULL, feedback = $3, graded_by = $4
              WHERE id = $1
          ), withdrawn AS (
-             UPDATE peer_reviews SET status = 'withdrawn' WHERE submission_id = $1 AND status = 'open'
+             UPDATE peer_reviews SET status = 'withdrawn' WHERE submission_id = $1 AND status = 'open' RETURNING assessment_id
+         ), asked AS (
+             INSERT INTO peer_allocations (assessment_id, requested_at) SELECT DISTINCT assessment_id, $5::timestamptz FROM withdrawn
+             ON CONFLICT (assessment_id) DO UPDATE SET requested_at = excluded.requested_at
          )
          INSERT INTO submission_grades (id, submission_id, graded_at, how, grader_id, late_percent, max_grade, feedback)
          VALUES ($2, $1, $5, 'return', $4, $6, $7, $3)",

@@ -277,7 +277,7 @@ pub async fn owner(connection: &mut PgConnection, id: SubmissionId) -> Result<(L
 /// An attempt as far as reading its submissions has to know it.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnAttempt {
-    /// A timed try has run out, and waits to be handed in.
+    /// A timed try has run out, and waits to be handed in; or results from outside wait for what is open now.
     pub has_run_out: bool,
 }
 
@@ -293,7 +293,8 @@ pub async fn own_attempt(
 ) -> Result<OwnAttempt, Refusal> {
     sqlx::query_as!(
         OwnAttempt,
-        r#"SELECT EXISTS (SELECT FROM assessment_progress WHERE attempt_id = $1 AND try_ends_at < $3) AS "has_run_out!"
+        r#"SELECT EXISTS (SELECT FROM assessment_progress WHERE attempt_id = $1 AND try_ends_at < $3)
+                      OR EXISTS (SELECT FROM assessment_wakeups WHERE attempt_id = $1 AND due_at <= $3) AS "has_run_out!"
            FROM user_quest_attempts WHERE id = $1 AND auth_user_id = $2"#,
         attempt.0,
         learner.0,
@@ -302,4 +303,28 @@ pub async fn own_attempt(
     .fetch_optional(connection)
     .await?
     .ok_or(Refusal::NotFound("attempt"))
+}
+
+/// A page of graded submissions of an assessment, in the order in which they came in; one statement.
+///
+/// # Errors
+/// The database's.
+pub async fn list_graded(
+    connection: &mut PgConnection,
+    assessment: AssessmentId,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> Result<Vec<Submitted>, sqlx::Error> {
+    let (submitted, id) = after.unzip();
+    Ok(select_submissions!(
+        connection,
+        "submission.assessment_id = $1 AND submission.status = 'graded'
+           AND ($2::timestamptz IS NULL OR (submission.submitted_at, submission.id) > ($2, $3::uuid))
+         ORDER BY submission.submitted_at, submission.id LIMIT $4",
+        assessment.0,
+        submitted,
+        id,
+        limit
+    )
+    .collect())
 }

@@ -44,7 +44,7 @@ pub async fn write_grades(
     let number =
         |of: &dyn Fn(&Graded) -> Decimal| -> Vec<Decimal> { grades.iter().map(|grade| of(&grade.graded)).collect() };
     let ids: Vec<Uuid> = grades.iter().map(|_| Uuid::now_v7()).collect();
-    let graders: Vec<Option<Uuid>> = grades.iter().map(|grade| grade.grader).collect();
+    let by: Vec<Option<Uuid>> = grades.iter().map(|grade| grade.grader).collect();
     let hows: Vec<String> = grades.iter().map(|grade| grade.how.as_str().to_owned()).collect();
     let passed: Vec<bool> = grades.iter().map(|grade| grade.graded.is_passed).collect();
     let decisions: Vec<Option<String>> =
@@ -74,6 +74,11 @@ pub async fn write_grades(
                FROM given
            ), withdrawn AS (
                UPDATE peer_reviews SET status = 'withdrawn' WHERE submission_id = ANY($3) AND status = 'open'
+               RETURNING assessment_id
+           ), asked AS (
+               -- Who owes one review less is given another.
+               INSERT INTO peer_allocations (assessment_id, requested_at) SELECT DISTINCT assessment_id, $1::timestamptz FROM withdrawn
+               ON CONFLICT (assessment_id) DO UPDATE SET requested_at = excluded.requested_at
            )
            INSERT INTO assessment_progress AS known (attempt_id, assessment_id, passed_at)
            SELECT DISTINCT attempt_id, assessment_id, $1::timestamptz FROM given WHERE is_passed
@@ -90,7 +95,7 @@ pub async fn write_grades(
         &number(&|graded| graded.max_grade),
         &passed,
         &hows,
-        &graders as &[Option<Uuid>],
+        &by as &[Option<Uuid>],
         &decisions as &[Option<String>],
         &rubrics as &[Option<Value>],
         &feedback as &[Option<String>],

@@ -1,18 +1,19 @@
 //! A learner's tries: start, save, hand in, and what is handed in when the time is over.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::load::{Standing, get_submission, standing};
 use super::record::{NewGrade, announce, follow_up, try_of, write_grades};
 use crate::assessments::model::{
-    Assessment, AttemptStatus, Basis, Ends, How, NotNow, Refusal, Running, Status, Submission, TryView,
-    answers_that_fit, assess, draw, ends, is_over, may_try, next_number,
+    Assessment, AttemptStatus, Basis, Ends, Graded, How, NotNow, Refusal, Rules, Running, Status, Submission, TryView,
+    answers_that_fit, assess, check_form, check_work, draw, ends, is_over, may_try, next_number,
 };
 use crate::attempts::model::AttemptWithSteps;
 use crate::attempts::service::{GradedTry, Loaded, Settled, load, refresh};
-use crate::criteria::{Answers, Claim, Form, StepKind};
+use crate::criteria::{CodingResult, Form};
 use crate::ids::{AssessmentId, AttemptId, LearnerId, SubmissionId};
 use crate::learners::{self, Locked};
 use crate::origin::Origin;
@@ -154,7 +155,7 @@ pub async fn save_draft(
     let (learner, loaded, mut standing) = lock_and_load(connection, origin, at).await?;
     check_open(&loaded, &standing)?;
     let item_ids = items_now(at, &standing, learner.now)?;
-    check_form(&standing, &item_ids, &data)?;
+    check_form(&standing.rules, &item_ids, &data)?;
     sqlx::query!(
         "INSERT INTO assessment_progress (attempt_id, assessment_id, draft, draft_saved_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (attempt_id, assessment_id) DO UPDATE SET draft = excluded.draft, draft_saved_at = excluded.draft_saved_at",
@@ -167,34 +168,6 @@ pub async fn save_draft(
     .await?;
     standing.progress.draft = Some(data);
     Ok(view(at, &standing, &item_ids))
-}
-
-/// Whether work is of the form that the assessment asks for; it may still be too little.
-fn check_form(standing: &Standing, item_ids: &[String], data: &Value) -> Result<(), Refusal> {
-    match &standing.rules.configuration.form {
-        Form::AutoGraded(_) => Err(Refusal::AwaitsResult),
-        Form::Quiz(quiz) => {
-            let Claim::Quiz { answers } = Claim::parse(StepKind::Quiz, Some(data)).map_err(Refusal::Malformed)? else {
-                return Err(Refusal::Broken);
-            };
-            Answers::parse(&quiz.drawn(item_ids), &answers, "/answers").map_err(Refusal::Malformed)?;
-            Ok(())
-        }
-        _ => Claim::parse(StepKind::Submission, Some(data)).map(drop).map_err(Refusal::Malformed),
-    }
-}
-
-/// Whether there is enough of it.
-fn check_work(standing: &Standing, data: &Value) -> Result<(), Refusal> {
-    let accept = standing.rules.configuration.form.accept();
-    if accept.is_empty() {
-        return Ok(());
-    }
-    let Ok(Claim::Submission(work)) = Claim::parse(StepKind::Submission, Some(data)) else {
-        return Err(Refusal::Broken);
-    };
-    let unmet = work.check(accept);
-    if unmet.is_empty() { Ok(()) } else { Err(Refusal::NotTaken(unmet)) }
 }
 
 /// Hands a try in. What grades itself is graded here, with all that follows. Work that comes after the time
@@ -214,10 +187,11 @@ pub async fn submit(connection: &mut PgConnection, origin: &Origin, at: At, data
         }
         Err(why) => return Err(why.into()),
     };
-    check_form(&standing, &item_ids, &data)?;
-    check_work(&standing, &data)?;
+    check_form(&standing.rules, &item_ids, &data)?;
+    check_work(&standing.rules, &data)?;
     let started_at = standing.progress.running.as_ref().map(|running| running.started_at);
-    let handed = Handed { data, item_ids, started_at, submitted_at: learner.now, is_auto_submitted: false };
+    let submitted_at = learner.now;
+    let handed = Handed { data, item_ids, started_at, submitted_at, is_auto_submitted: false, result: None };
     let handed_in = hand_in(connection, &mut learner, origin, &mut loaded, &standing, handed).await?;
     Ok(Outcome::Taken(Box::new(handed_in)))
 }
@@ -237,19 +211,42 @@ pub(super) async fn hand_in_saved(
         started_at: Some(running.started_at),
         submitted_at: running.due_at,
         is_auto_submitted: true,
+        result: None,
     };
     hand_in(connection, learner, origin, loaded, standing, handed).await
 }
 
-struct Handed {
-    data: Value,
-    item_ids: Vec<String>,
-    started_at: Option<DateTime<Utc>>,
-    submitted_at: DateTime<Utc>,
-    is_auto_submitted: bool,
+/// A try as it comes in.
+pub(super) struct Handed {
+    pub data: Value,
+    pub item_ids: Vec<String>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub submitted_at: DateTime<Utc>,
+    pub is_auto_submitted: bool,
+    /// What an outside grader has found, hidden tests included.
+    pub result: Option<CodingResult>,
 }
 
-async fn hand_in(
+impl Handed {
+    /// What a try that grades itself comes to; nothing where people grade.
+    fn assess(&self, rules: &Rules) -> Option<Graded> {
+        let basis = match (&rules.configuration.form, &self.result) {
+            (Form::Quiz(quiz), _) => {
+                let items = quiz.drawn(&self.item_ids);
+                let answers = answers_that_fit(&items, &self.data);
+                return Some(assess(rules, &Basis::Quiz { items: &items, answers: &answers }, None, self.submitted_at));
+            }
+            (Form::AutoGraded(_), Some(result)) => Basis::Tests(result),
+            // The time was over before a result came.
+            (Form::AutoGraded(_), None) => Basis::Percent(Decimal::ZERO),
+            _ => return None,
+        };
+        Some(assess(rules, &basis, None, self.submitted_at))
+    }
+}
+
+/// Writes a try, grades it if it grades itself, and lets all that follow.
+pub(super) async fn hand_in(
     connection: &mut PgConnection,
     learner: &mut Locked,
     origin: &Origin,
@@ -280,8 +277,8 @@ async fn hand_in(
              ON CONFLICT (assessment_id) DO UPDATE SET requested_at = excluded.requested_at
          )
          INSERT INTO quest_submissions (id, attempt_id, assessment_id, submission_data, status, max_grade, attempt_number,
-                                        submitted_at, started_at, is_auto_submitted, item_ids, fallback_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $10, $11, $12, $13)",
+                                        submitted_at, started_at, is_auto_submitted, item_ids, fallback_at, result)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $10, $11, $12, $13, $14)",
         id.0,
         loaded.attempt.id.0,
         standing.id.0,
@@ -295,16 +292,11 @@ async fn hand_in(
         handed.is_auto_submitted,
         matches!(configuration.form, Form::Quiz(_)).then_some(handed.item_ids.as_slice()),
         fallback_at,
+        handed.result.as_ref().and_then(|result| serde_json::to_value(result).ok()),
     )
     .execute(&mut *connection)
     .await?;
-    let mut grade = None;
-    if let Form::Quiz(quiz) = &configuration.form {
-        let items = quiz.drawn(&handed.item_ids);
-        let answers = answers_that_fit(&items, &handed.data);
-        let basis = Basis::Quiz { items: &items, answers: &answers };
-        grade = Some(assess(&standing.rules, &basis, None, handed.submitted_at));
-    }
+    let grade = handed.assess(&standing.rules);
     let new = |graded| NewGrade {
         submission: id,
         attempt: loaded.attempt.id,
