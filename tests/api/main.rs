@@ -7,7 +7,9 @@ mod harness;
 
 mod assessments;
 mod assessments_grading;
+mod assessments_races;
 mod assessments_results;
+mod assessments_secrecy;
 mod attempts;
 mod catalogue;
 mod coding_results;
