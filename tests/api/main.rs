@@ -27,5 +27,6 @@ mod secrecy;
 mod statements;
 mod step_checks;
 mod step_reviews;
+mod syllabus;
 
 static MIGRATOR: &sqlx::migrate::Migrator = &quests::db::MIGRATOR;
