@@ -607,7 +607,7 @@ impl Texts {
         let (attempt, step) = (uuid("attempt_id"), uuid("step_id"));
         let (event, grant) = (uuid("event_id"), "md5((:event_id)::text)::uuid");
         let load = with(&self.load, &[attempt.clone(), learner.clone(), step.clone()])?;
-        let save: [String; 27] = [
+        let save: [String; 37] = [
             attempt,
             learner.clone(),
             "'InProgress'::quest_attempt_status".into(),
@@ -635,6 +635,16 @@ impl Texts {
             format!("ARRAY[{POINTS}]::int[]"),
             "NULL::timestamptz".into(),
             "NULL::text".into(),
+            POINTS.to_string(),
+            "NULL::text".into(),
+            "now()".into(),
+            "0".into(),
+            "NULL::numeric".into(),
+            "NULL::numeric".into(),
+            "NULL::text".into(),
+            "NULL::timestamptz".into(),
+            "NULL::timestamptz".into(),
+            "NULL::uuid".into(),
         ];
         let save = with(&self.save, &save)?;
         let hex = |variable: &str| format!("0000000000000' || (:{variable})::text || '");

@@ -192,7 +192,11 @@ async fn import(
     }
     let bar = files::progress_bar(&file);
     let shown = bar.clone();
-    let done = files::apply_source(db, clock, file, Some(plan.fingerprint), move |rows| shown.inc(rows)).await;
+    let advance = move |rows| shown.inc(rows);
+    let done = match source {
+        Source::File(_) => files::apply_source(db, clock, file, Some(plan.fingerprint), advance).await,
+        Source::Version { .. } => files::create_source(db, clock, file, advance).await,
+    };
     bar.finish_and_clear();
     done?;
     say("applied")

@@ -56,9 +56,15 @@ fn describe_headers(method: &str, operation: &mut Value) {
     let creates = matches!(operation["operationId"].as_str(), Some(name) if name.starts_with("create_"))
         || operation["operationId"] == "clone_quest"
         || operation["operationId"] == "clone_learning_path"
-        || operation["operationId"] == "start_attempt";
+        || operation["operationId"].as_str().is_some_and(|name| name.ends_with("_curriculum") || name == "enrol")
+        || operation["operationId"] == "start_attempt"
+        || operation["operationId"] == "receive_coding_result"
+        || operation["operationId"] == "allow_extra_step_tries";
     if method != "get" && !creates {
-        headers.push(header("If-Match", "ETag of the resource that is changed; answered 412 if it has changed"));
+        let mut if_match = header("If-Match", "ETag of the resource that is changed; answered 412 if it has changed");
+        // What people decide on must be what they have read.
+        if_match["required"] = json!(operation["operationId"] == "review_step");
+        headers.push(if_match);
     }
     if let Some(operation) = operation.as_object_mut() {
         let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
@@ -80,6 +86,9 @@ fn give_examples(path: &str, operation: &mut Value, examples: &Map<String, Value
             if let Some(content) = operation.pointer_mut(&format!("/responses/{status}/content/application~1json")) {
                 content["example"] = example.clone();
             }
+            if let Some(content) = operation.pointer_mut(&format!("/responses/{status}/content/application~1yaml")) {
+                content["example"] = serde_saphyr::to_string(example).unwrap_or_default().into();
+            }
         }
     }
     for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
@@ -88,6 +97,7 @@ fn give_examples(path: &str, operation: &mut Value, examples: &Map<String, Value
             Some("id") if path.starts_with("/v1/attempts/") => of("get_attempt", "id"),
             Some("id") if path.starts_with("/v1/learning-paths/") => of("get_learning_path", "id"),
             Some("id") => of("get_quest", "id"),
+            Some("plan") => of("plan_curriculum", "fingerprint"),
             Some("chapterId") => of("get_chapter", "id"),
             Some("stepId") => of("get_step", "id"),
             Some("resourceId") => of("get_resource", "id"),

@@ -108,7 +108,7 @@ pub fn shown(plan: &Plan) -> String {
     changed.map(line).chain([counts.join(", ")]).collect::<Vec<String>>().join("\n")
 }
 
-/// Applies a file, all of it or nothing, while it is still what `plan` says; `advance` is told the rows written.
+/// Applies a file, all of it or nothing, while it is still what `fingerprint` says; `advance` is told the rows written.
 ///
 /// # Errors
 /// Why it cannot be applied.
@@ -118,12 +118,31 @@ pub async fn apply_source(
     file: Curriculum,
     fingerprint: Option<String>,
     advance: impl Fn(u64) + Send + Sync + 'static,
-) -> Result<Plan, String> {
+) -> Result<(), String> {
     let origin = Origin { actor: FILE_AUTHOR, ..Origin::job(clock) };
     db.transact(move |connection| {
         Box::pin(async move {
-            service::apply_file(connection, &origin, &file, fingerprint.as_deref(), Progress(&advance)).await
+            let progress = Progress(&advance);
+            service::apply_file(connection, &origin, &file, fingerprint.as_deref(), progress).await.map(|_| ())
         })
+    })
+    .await
+    .map_err(refused)
+}
+
+/// Writes a path that is built of a curriculum version, if it is new.
+///
+/// # Errors
+/// Why it cannot be written.
+pub async fn create_source(
+    db: &Db,
+    clock: &Clock,
+    file: Curriculum,
+    advance: impl Fn(u64) + Send + Sync + 'static,
+) -> Result<(), String> {
+    let origin = Origin { actor: FILE_AUTHOR, ..Origin::job(clock) };
+    db.transact(move |connection| {
+        Box::pin(async move { service::create_from(connection, &origin, &file, Progress(&advance)).await.map(|_| ()) })
     })
     .await
     .map_err(refused)

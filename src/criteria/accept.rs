@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::links::AllowedHost;
 use super::reader::Node;
 use super::violation::Findings;
 
@@ -124,7 +125,7 @@ impl Accept {
 fn read_host(node: &Node, found: &mut Findings) -> Option<String> {
     let host = node.visible(found)?;
     let foreign = |c: char| c.is_whitespace() || "/\\?#@".contains(c);
-    if host.len() > MAX_HOST_BYTES || host.contains(foreign) {
+    if host.len() > MAX_HOST_BYTES || host.contains(foreign) || AllowedHost::read(&host).is_none() {
         return node.fault("must be a host name alone, such as example.org", found);
     }
     Some(host)

@@ -16,6 +16,7 @@ mod check;
 mod claims;
 mod coding;
 mod items;
+mod links;
 mod names;
 mod normalize;
 mod numbers;
@@ -43,6 +44,7 @@ pub use check::{Observed, Unmet};
 pub use claims::{Claim, MAX_CLAIM_SECONDS, MAX_CLAIM_TEXT_CHARS};
 pub use coding::{ACCEPTED, CodingResult};
 pub use items::{Choice, Item};
+pub use links::MAX_URL_BYTES;
 pub use normalize::normalized;
 pub use numbers::to_json as json_number;
 pub use passing::{OnFail, PassLeaf, PassRule, PassingCriteria, read_assessment};
@@ -57,4 +59,4 @@ pub use validation::{
     ValidationCriteria, Video,
 };
 pub use violation::Violation;
-pub use work::{MAX_FILES, MAX_URL_BYTES, Work, WorkFile};
+pub use work::{MAX_FILES, Work, WorkFile};

@@ -1,16 +1,15 @@
 //! What is handed in: text, a link, files by reference; and whether it is what is taken.
 
 use serde_json::{Value, json};
-use url::{Host, Url};
+use url::Url;
 
 use super::accept::Accept;
 use super::check::Unmet;
 use super::claims::MAX_CLAIM_TEXT_CHARS;
+use super::links::{AllowedHost, read_link};
 use super::reader::{Fields, Node};
 use super::violation::Findings;
 
-/// The longest link, in bytes.
-pub const MAX_URL_BYTES: usize = 2_048;
 /// The most files of one submission.
 pub const MAX_FILES: usize = 80;
 
@@ -135,24 +134,6 @@ fn is_of_type(mime: &str, taken: &str) -> bool {
         }
 }
 
-/// A link that leads where a browser would go: other readers disagree about backslashes, user names
-/// and white space, and a host that is only believed to be allowed would be a trap for the reviewer.
-fn read_link(node: &Node, found: &mut Findings) -> Option<Url> {
-    let text = node.str(found)?;
-    if text.len() > MAX_URL_BYTES {
-        return node.fault(format!("must have at most {MAX_URL_BYTES} bytes"), found);
-    }
-    let odd = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
-    let web = |url: &Url| matches!(url.scheme(), "http" | "https") && url.host().is_some();
-    let Some(url) = Url::parse(text).ok().filter(|url| web(url) && !text.contains(odd)) else {
-        return node.fault("must be an http or https address", found);
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        return node.fault("must not contain a user name or password", found);
-    }
-    Some(url)
-}
-
 fn check_text(text: &str, accept: &[Accept], unmet: &mut Vec<Unmet>) {
     let limits = accept.iter().find_map(|form| match form {
         Accept::Text { min_chars, max_chars } => Some((*min_chars, *max_chars)),
@@ -187,38 +168,17 @@ fn check_url(url: &Url, accept: &[Accept], unmet: &mut Vec<Unmet>) {
     });
     match hosts {
         None => unmet.push(not_taken("/url", "No link is taken here.", accept)),
-        Some(Some(hosts)) if !hosts.iter().any(|host| leads_to(url, host)) => unmet.push(Unmet {
-            code: "hosts",
-            pointer: "/url".to_owned(),
-            detail: format!("The link must lead to {}.", hosts.join(" or ")),
-            current: Value::from(url.host_str()),
-            target: Value::from(hosts),
-        }),
+        Some(Some(hosts)) if !hosts.iter().filter_map(|host| AllowedHost::read(host)).any(|host| host.takes(url)) => {
+            unmet.push(Unmet {
+                code: "hosts",
+                pointer: "/url".to_owned(),
+                detail: format!("The link must lead to {}.", hosts.join(" or ")),
+                current: Value::from(url.host_str()),
+                target: Value::from(hosts),
+            });
+        }
         Some(_) => {}
     }
-}
-
-/// Whether a link leads to an allowed host: that name and no other, at its usual port unless one is
-/// named; `*.example.org` allows every name below it.
-fn leads_to(url: &Url, allowed: &str) -> bool {
-    let (allowed, port) = match allowed.rsplit_once(':') {
-        Some((host, port)) if port.parse::<u16>().is_ok() && !host.ends_with(':') => (host, port.parse::<u16>().ok()),
-        _ => (allowed, None),
-    };
-    let at_port = match port {
-        Some(port) => url.port_or_known_default() == Some(port),
-        None => url.port().is_none(),
-    };
-    let plain = |host: &str| Host::parse(host.trim_end_matches('.')).ok().map(|host| host.to_string());
-    let host = url.host_str().and_then(plain);
-    at_port
-        && match allowed.strip_prefix("*.") {
-            Some(parent) => match (host, plain(parent)) {
-                (Some(host), Some(parent)) => host.ends_with(&format!(".{parent}")),
-                _ => false,
-            },
-            None => host.is_some() && host == plain(allowed),
-        }
 }
 
 /// Every file needs a form that has room for it. Which one may matter, when forms overlap, so a file

@@ -60,7 +60,7 @@ pub async fn new_ids(connection: &mut PgConnection, file: &Curriculum, state: &m
     }
     for quest in &file.quests {
         for assessment in &quest.assessments {
-            state.names.add(Named::Assessment, format!("{}/{}", quest.key, assessment.key), Uuid::now_v7());
+            state.names.add_new(Named::Assessment, format!("{}/{}", quest.key, assessment.key), Uuid::now_v7());
         }
     }
     Ok(())

@@ -30,6 +30,13 @@ const fn is_zero(value: &i32) -> bool {
 /// A curriculum file
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"v": 1, "quests": [{
+    "key": "loops-that-end", "title": "Loops that end", "description": "Write for and while loops, and say why they stop.",
+    "questType": "Practice", "difficultyLevel": "Beginner", "experiencePointsReward": 120, "isActive": false,
+    "prerequisites": ["hello-c"],
+    "steps": [{"key": "read", "title": "Read: why loops need a bound", "description": "Ten minutes of reading.",
+               "stepType": "Reading", "validationCriteria": {"v": 1, "type": "Reading", "requireAck": true}, "experiencePoints": 20}]
+}]}))]
 pub struct Curriculum {
     /// Where editors find this schema
     #[serde(rename = "$schema", default, skip_serializing)]

@@ -63,43 +63,19 @@ pub fn read(format: Format, bytes: &[u8]) -> Result<Curriculum, Problem> {
 pub fn read_value(format: Format, bytes: &[u8]) -> Result<Value, Problem> {
     match format {
         Format::Json => serde_json::from_slice(bytes).map_err(|error| malformed(&error)),
-        Format::Yaml => serde_saphyr::from_slice(bytes)
+        // As YAML 1.2 has it: `no`, `on` and `y` are texts.
+        Format::Yaml => serde_saphyr::from_slice_with_options(bytes, serde_saphyr::options! { strict_booleans: true })
             .map_err(|error| Problem::new(crate::http::Code::MalformedYaml, error.to_string())),
     }
 }
 
-/// Writes a file; the same content gives the same bytes.
+/// Writes a file; the same content gives the same bytes. Fields of the format keep their order, those of
+/// documents that authors write freely are in the order of their names.
 #[must_use]
 pub fn write(format: Format, file: &Curriculum) -> String {
-    let value = sorted(serde_json::to_value(file).unwrap_or_default(), false);
     match format {
-        Format::Json => serde_json::to_string_pretty(&value).unwrap_or_default() + "\n",
-        Format::Yaml => serde_saphyr::to_string(&value).unwrap_or_default(),
-    }
-}
-
-/// Documents that authors write freely come back from the database in an order of its own; here their
-/// fields are in the order of their names, while those of the format keep their order.
-fn sorted(value: Value, is_free: bool) -> Value {
-    const FREE: [&str; 6] =
-        ["content", "validationCriteria", "metadata", "configuration", "passingCriteria", "unlockCriteria"];
-    match value {
-        Value::Array(items) => items.into_iter().map(|item| sorted(item, is_free)).collect(),
-        Value::Object(fields) => {
-            let mut fields: Vec<(String, Value)> = fields
-                .into_iter()
-                .map(|(name, field)| {
-                    let is_free = is_free || FREE.contains(&name.as_str());
-                    let field = sorted(field, is_free);
-                    (name, field)
-                })
-                .collect();
-            if is_free {
-                fields.sort_by(|a, b| a.0.cmp(&b.0));
-            }
-            fields.into_iter().collect()
-        }
-        other => other,
+        Format::Json => serde_json::to_string_pretty(file).unwrap_or_default() + "\n",
+        Format::Yaml => serde_saphyr::to_string(file).unwrap_or_default(),
     }
 }
 

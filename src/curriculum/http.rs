@@ -37,7 +37,7 @@ impl From<Refusal> for Problem {
             Refusal::LintFailed(path, findings) => {
                 Self::new(Code::LintFailed, detail).with("learningPath", path).with("findings", &findings)
             }
-            Refusal::KeyTaken => Self::new(Code::KeyTaken, detail),
+            Refusal::KeyTaken | Refusal::Exists(_) => Self::new(Code::KeyTaken, detail),
             Refusal::UnknownPath(_) => Self::invalid(vec![FieldError::new("learningPath", detail)]),
             Refusal::TooMany(..) => Self::invalid(vec![FieldError::new("", detail)]),
             Refusal::Database(error) => error.into(),
@@ -223,7 +223,7 @@ pub async fn create_learning_path_from_curriculum(
     transaction
         .run(move |connection| {
             Box::pin(async move {
-                let path = service::create_from(connection, &origin, &file).await?;
+                let path = service::create_from(connection, &origin, &file, Progress::NONE).await?;
                 let path: LearningPath =
                     crate::learning_paths::service::get_path(connection, LearningPathId(path), None).await?;
                 Ok(Answer::created(&format!("/v1/learning-paths/{}", path.id), &path))

@@ -29,6 +29,7 @@ const FIELDS: [(Named, &str, &str); 4] = [
 pub struct Names {
     ids: HashMap<(Named, String), Uuid>,
     keys: HashMap<Uuid, (Named, String)>,
+    kept: HashMap<(Named, String), Uuid>,
 }
 
 impl Names {
@@ -36,6 +37,17 @@ impl Names {
     pub fn add(&mut self, what: Named, key: String, id: Uuid) {
         self.keys.entry(id).or_insert_with(|| (what, key.clone()));
         self.ids.entry((what, key)).or_insert(id);
+    }
+
+    /// Keeps the id of what may come back under its key, and which no file names until then.
+    pub fn keep(&mut self, what: Named, key: String, id: Uuid) {
+        self.kept.entry((what, key)).or_insert(id);
+    }
+
+    /// The id that something new gets: the one that it had before, if it had one.
+    pub fn add_new(&mut self, what: Named, key: String, id: Uuid) {
+        let id = self.kept.get(&(what, key.clone())).copied().unwrap_or(id);
+        self.add(what, key, id);
     }
 
     /// The id of a quest's, path's or qualified key.

@@ -23,6 +23,7 @@ pub fn schema() -> Value {
     if let Some(definitions) = definitions.as_object_mut() {
         definitions.remove("Curriculum");
     }
+    root["properties"]["$schema"] = json!({ "type": "string", "description": "Where editors find this schema" });
     root["$defs"] = definitions;
     root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     root["title"] = json!("Curriculum file of the Quests Service");

@@ -34,6 +34,8 @@ pub enum Refusal {
     LintFailed(String, Vec<Finding>),
     #[error("somebody has just made something with one of the file's keys; look at a new plan")]
     KeyTaken,
+    #[error("{0} is there already; a path is built of a curriculum version once, and changed by other means then")]
+    Exists(String),
     #[error("there is no learning path with the key '{0}'")]
     UnknownPath(String),
     #[error("{0} quests are more than the {1} that one file may have; export single learning paths")]
@@ -366,10 +368,15 @@ async fn closure(connection: &mut PgConnection, keys: &[String]) -> Result<Scope
 ///
 /// # Errors
 /// When the path or one of the quests is there already.
-pub async fn create_from(connection: &mut PgConnection, origin: &Origin, file: &Curriculum) -> Result<Uuid, Refusal> {
-    let plan = apply_file(connection, origin, file, None, Progress::NONE).await?;
-    if plan.changes.iter().any(|change| change.action != Action::Create) {
-        return Err(Refusal::KeyTaken);
+pub async fn create_from(
+    connection: &mut PgConnection,
+    origin: &Origin,
+    file: &Curriculum,
+    progress: Progress<'_>,
+) -> Result<Uuid, Refusal> {
+    let plan = apply_file(connection, origin, file, None, progress).await?;
+    if let Some(old) = plan.changes.iter().find(|change| change.action != Action::Create) {
+        return Err(Refusal::Exists(format!("“{}” ({})", old.title, old.key)));
     }
     let key = file.learning_paths.first().map(|path| path.key.clone()).unwrap_or_default();
     sqlx::query_scalar!("SELECT id FROM learning_paths WHERE key = $1", key)

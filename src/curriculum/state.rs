@@ -211,10 +211,13 @@ async fn load_parts(connection: &mut PgConnection, scope: &Scope, state: &mut St
     .fetch_all(connection)
     .await?;
     for row in assessments {
-        state.names.add(Named::Assessment, format!("{}/{}", row.quest, row.key), row.id);
+        let name = format!("{}/{}", row.quest, row.key);
         if row.is_retired {
+            // Files do not have it; one that brings the key back means this one.
+            state.names.keep(Named::Assessment, name, row.id);
             continue;
         }
+        state.names.add(Named::Assessment, name, row.id);
         let assessment = FileAssessment {
             key: row.key,
             assessment_type: row.assessment_type,
@@ -346,8 +349,8 @@ async fn load_names(
            UNION ALL
            SELECT 3, assessment.id, quest.key || '/' || assessment.key
            FROM quest_assessments AS assessment JOIN quests AS quest ON quest.id = assessment.quest_id
-           WHERE assessment.id = ANY($1)
-              OR (quest.key, assessment.key) IN (SELECT split_part(name, '/', 1), split_part(name, '/', 2) FROM unnest($5::text[]) AS name)"#,
+           WHERE retired_at IS NULL AND (assessment.id = ANY($1)
+              OR (quest.key, assessment.key) IN (SELECT split_part(name, '/', 1), split_part(name, '/', 2) FROM unnest($5::text[]) AS name))"#,
         &ids,
         &of(Named::Quest),
         &of(Named::Path),

@@ -19,7 +19,7 @@ use crate::http::{Answer, Caller, Code, Command, FieldError, Page, Path, Problem
 use crate::ids::{LearningPathId, QuestId};
 use crate::origin::Origin;
 use crate::quests::http::visible;
-use crate::unlocks::{Eligibility, gate};
+use crate::unlocks::{Eligibility, explain, gate};
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
@@ -166,6 +166,9 @@ pub async fn list_learners(
     let after: Option<Uuid> = paging::after(query.cursor.as_deref())?;
     let mut connection = db.pool.acquire().await?;
     let rows = service::list_learners(&mut connection, id, query.status, after, limit + 1).await?;
+    if rows.is_empty() {
+        crate::learning_paths::service::get_path(&mut connection, id, None).await?;
+    }
     let page = Page::cut(rows, limit, |enrollment| enrollment.auth_user_id);
     Ok(etag::respond(&headers, &page))
 }
@@ -185,8 +188,12 @@ pub async fn get_eligibility(
     let mut connection = db.pool.acquire().await?;
     visible(&mut connection, caller, id).await?;
     let judged = gate(&mut connection, caller.now, caller.learner(), id).await?;
-    let (_, verdict) = judged.ok_or_else(|| Problem::not_found("quest"))?;
-    Ok(etag::respond(&headers, &verdict.eligibility))
+    let judged = judged.ok_or_else(|| Problem::not_found("quest"))?;
+    if caller.roles.author {
+        return Ok(etag::respond(&headers, &judged.1.eligibility));
+    }
+    let explained = explain(&mut connection, caller.now, caller.learner(), [&judged]).await?;
+    Ok(etag::respond(&headers, &explained.get(&id.0)))
 }
 
 /// Make an exception for one learner and one quest

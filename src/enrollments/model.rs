@@ -68,7 +68,7 @@ impl PathStatus {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
-    "authUserId": "00000000-0000-4000-8000-000000000001", "questId": "c00dc5df-93da-5201-b48f-97d85b206eb5",
+    "authUserId": "00000000-0000-4000-8000-000000000001", "questId": "d42e0cae-59db-52fc-b6bd-48ce3b0882eb",
     "kind": "waive", "reason": "Took the course at another school", "expiresAt": null
 }))]
 pub struct OverrideInput {

@@ -14,7 +14,7 @@ use super::service::get_enrollment;
 use crate::criteria::LockedView;
 use crate::ids::{ChapterId, LearnerId, LearningPathId, QuestId};
 use crate::quests::model::{AttemptStatus, DifficultyLevel, QuestType};
-use crate::unlocks::{Availability, Eligibility, Gated, My, Verdict, judge_quests, view};
+use crate::unlocks::{Availability, Eligibility, Gated, My, Verdict, explain, judge_quests, view};
 
 /// Answer of `GET /v1/me/learning-paths/{id}`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -129,7 +129,7 @@ struct ChapterRow {
     end_date: Option<NaiveDate>,
 }
 
-/// The picture; five statements whatever the size. None when there is no such path for this learner.
+/// The picture; six statements whatever the size. None when there is no such path for this learner.
 ///
 /// # Errors
 /// The database's.
@@ -160,6 +160,9 @@ pub async fn picture(
     let ids: Vec<Uuid> = quests.iter().map(|quest| quest.quest_id.0).collect();
     let judged = judge_quests(connection, now, &[learner.0], &ids).await?;
     let judged: Vec<(Gated, Verdict)> = judged.into_iter().flat_map(|judgement| judgement.quests).collect();
+    let locked = judged.iter().filter(|(gated, verdict)| gated.attempt.is_none() && !verdict.is_available());
+    let explained = explain(connection, now, learner, locked).await?;
+    let chapters = Chapters { rows: chapters, explained: &explained };
     Ok(Some(draw(now, path, row, enrollment, chapters, quests, &judged)))
 }
 
@@ -185,6 +188,15 @@ async fn quests(
     )
     .fetch_all(connection)
     .await
+}
+
+/// What is missing for the quests that are locked.
+type Explained = HashMap<Uuid, Eligibility>;
+
+/// The chapters of the path, and what their locked quests wait for.
+struct Chapters<'a> {
+    rows: Vec<ChapterRow>,
+    explained: &'a Explained,
 }
 
 /// A quest of the path, with how the learner stands with it.
@@ -235,7 +247,7 @@ fn draw(
     path: LearningPathId,
     row: PathRow,
     enrollment: Option<Enrollment>,
-    chapters: Vec<ChapterRow>,
+    chapters: Chapters,
     quests: Vec<QuestRow>,
     judged: &[(Gated, Verdict)],
 ) -> Picture {
@@ -264,17 +276,23 @@ fn draw(
     for quest in quests {
         of_chapter.entry(quest.0.chapter_id).or_default().push(quest);
     }
-    for chapter in chapters {
+    let explained = chapters.explained;
+    for chapter in chapters.rows {
         let quests = of_chapter.remove(&Some(chapter.id)).unwrap_or_default();
-        picture.chapters.push(draw_chapter(now, Some(chapter), quests));
+        picture.chapters.push(draw_chapter(now, Some(chapter), quests, explained));
     }
     if let Some(quests) = of_chapter.remove(&None) {
-        picture.chapters.push(draw_chapter(now, None, quests));
+        picture.chapters.push(draw_chapter(now, None, quests, explained));
     }
     picture
 }
 
-fn draw_chapter(now: DateTime<Utc>, chapter: Option<ChapterRow>, quests: Vec<Seen>) -> ChapterPicture {
+fn draw_chapter(
+    now: DateTime<Utc>,
+    chapter: Option<ChapterRow>,
+    quests: Vec<Seen>,
+    explained: &Explained,
+) -> ChapterPicture {
     let counts = Counts::of(quests.iter().map(|(quest, (gated, _))| (quest, gated)));
     let is_paused = chapter.as_ref().is_some_and(|chapter| chapter.status == PathStatus::Paused);
     let end_date = chapter.as_ref().and_then(|chapter| chapter.end_date);
@@ -291,16 +309,19 @@ fn draw_chapter(now: DateTime<Utc>, chapter: Option<ChapterRow>, quests: Vec<See
         title: chapter.map(|chapter| chapter.title),
         completed_quests_count: counts.done,
         total_quests_count: counts.total,
-        quests: quests.into_iter().filter_map(|(quest, (gated, verdict))| draw_quest(quest, gated, verdict)).collect(),
+        quests: quests
+            .into_iter()
+            .filter_map(|(quest, (gated, verdict))| draw_quest(quest, gated, verdict, explained))
+            .collect(),
     }
 }
 
 /// None when it shows nothing of itself while it is locked.
-fn draw_quest(quest: QuestRow, gated: &Gated, verdict: &Verdict) -> Option<QuestPicture> {
-    let is_locked = gated.attempt.is_none() && verdict.eligibility.availability == Availability::Locked;
-    if is_locked && verdict.locked_view == LockedView::Hidden {
+fn draw_quest(quest: QuestRow, gated: &Gated, verdict: &Verdict, explained: &Explained) -> Option<QuestPicture> {
+    if verdict.is_hidden(gated) {
         return None;
     }
+    let is_locked = gated.attempt.is_none() && verdict.eligibility.availability == Availability::Locked;
     let shows_why = is_locked && verdict.locked_view == LockedView::Full;
     Some(QuestPicture {
         quest_id: quest.quest_id,
@@ -313,7 +334,7 @@ fn draw_quest(quest: QuestRow, gated: &Gated, verdict: &Verdict) -> Option<Quest
         experience_points: quest.experience_points,
         experience_earned: quest.experience_earned,
         my: view(gated, verdict),
-        locked: shows_why.then(|| verdict.eligibility.clone()),
+        locked: explained.get(&gated.quest_id).filter(|_| shows_why).cloned(),
     })
 }
 

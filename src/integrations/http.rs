@@ -58,7 +58,9 @@ impl CodingResultInput {
         let mut checks = Checks::default();
         checks.text("/submissionId", &self.submission_id, 1, MAX_ID_CHARS);
         checks.text("/status", &self.status, 1, MAX_STATUS_CHARS);
-        checks.text("/language", self.language.as_deref().unwrap_or_default(), 0, MAX_STATUS_CHARS);
+        if let Some(language) = &self.language {
+            checks.text("/language", language, 1, MAX_STATUS_CHARS);
+        }
         let within =
             self.tests_passed_percent.is_none_or(|percent| percent >= Decimal::ZERO && percent <= Decimal::ONE_HUNDRED);
         checks.require(within, "/testsPassedPercent", "must be 0 to 100");

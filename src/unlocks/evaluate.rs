@@ -1,7 +1,7 @@
 //! The one evaluator of conditions: pure, three-valued, monotone. Gate, explanation, the learner's
 //! picture, linter and simulation all ask it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
@@ -132,6 +132,21 @@ pub struct Judged {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(no_recursion)]
     pub of: Vec<Judged>,
+}
+
+impl Judged {
+    /// The quests that it names, those in other conditions in it included.
+    pub(super) fn quests(&self) -> Vec<Uuid> {
+        self.quest_id.into_iter().chain(self.of.iter().flat_map(Self::quests)).collect()
+    }
+
+    /// Takes the titles of these quests away.
+    pub(super) fn veil(&mut self, hidden: &HashSet<Uuid>, title: &str) {
+        if self.quest_id.is_some_and(|id| hidden.contains(&id)) {
+            self.title = Some(title.to_owned());
+        }
+        self.of.iter_mut().for_each(|condition| condition.veil(hidden, title));
+    }
 }
 
 impl Judged {

@@ -8,4 +8,4 @@ pub mod reevaluate;
 mod service;
 
 pub use model::{Availability, Eligibility, Gated, My, Unlocked, Verdict};
-pub use service::{Because, Judgement, Trigger, gate, judge_after, judge_quests, my, record, view};
+pub use service::{Because, Judgement, Trigger, explain, gate, judge_after, judge_quests, my, record, view};

@@ -1,5 +1,7 @@
 //! Availability: what a quest asks for, where a learner stands with it, and what both amount to.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -212,7 +214,46 @@ pub struct Verdict {
     pub due_at: Option<DateTime<Utc>>,
 }
 
+/// In place of the title of a quest that shows nothing of itself while it is locked.
+const HIDDEN_TITLE: &str = "A hidden quest";
+
 impl Verdict {
+    /// Whether a learner may not even know of the quest.
+    #[must_use]
+    pub fn is_hidden(&self, gated: &Gated) -> bool {
+        self.holds_back(gated) && self.locked_view == LockedView::Hidden
+    }
+
+    fn holds_back(&self, gated: &Gated) -> bool {
+        gated.attempt.is_none() && self.eligibility.availability == Availability::Locked
+    }
+
+    /// The explanation as the learner may see it: nothing of what is missing where the criteria show only the
+    /// title, and no title of the quests that are `hidden`.
+    #[must_use]
+    pub fn shown(&self, gated: &Gated, hidden: &HashSet<Uuid>) -> Eligibility {
+        let mut shown = self.eligibility.clone();
+        if self.holds_back(gated) && self.locked_view != LockedView::Full {
+            shown.conditions.clear();
+            shown.learning_paths.iter_mut().for_each(|path| path.criteria = None);
+        }
+        for condition in shown.conditions.iter_mut().filter(|condition| hidden.contains(&condition.quest_id.0)) {
+            HIDDEN_TITLE.clone_into(&mut condition.title);
+        }
+        for criteria in shown.learning_paths.iter_mut().filter_map(|path| path.criteria.as_mut()) {
+            criteria.veil(hidden, HIDDEN_TITLE);
+        }
+        shown
+    }
+
+    /// The quests that the explanation names.
+    #[must_use]
+    pub fn named(&self) -> Vec<Uuid> {
+        let conditions = self.eligibility.conditions.iter().map(|condition| condition.quest_id.0);
+        let criteria = self.eligibility.learning_paths.iter().filter_map(|path| path.criteria.as_ref());
+        conditions.chain(criteria.flat_map(Judged::quests)).collect()
+    }
+
     /// Whether it may be started now.
     #[must_use]
     pub fn is_available(&self) -> bool {

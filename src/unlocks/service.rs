@@ -1,6 +1,6 @@
 //! Gates and facts, loaded set-wise in one statement, and the record of what has opened.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::evaluate::{AssessmentFact, ChapterFact, Facts, PathFact, QuestFact};
-use super::model::{Gated, My, Unlocked, Verdict, verdict};
+use super::model::{Eligibility, Gated, My, Unlocked, Verdict, verdict};
 use crate::ids::{AttemptId, EventId, LearnerId, LearningPathId, QuestId};
 use crate::learners::Locked;
 use crate::outbox::Event;
@@ -213,6 +213,28 @@ pub async fn gate(
 ) -> Result<Option<(Gated, Verdict)>, sqlx::Error> {
     let judged = judge_quests(connection, now, &[learner.0], &[quest.0]).await?;
     Ok(judged.into_iter().next().and_then(|judgement| judgement.quests.into_iter().next()))
+}
+
+/// Explains verdicts as their learner may see them; one statement more, for what they name.
+///
+/// # Errors
+/// The database's.
+pub async fn explain<'v>(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    learner: LearnerId,
+    judged: impl IntoIterator<Item = &'v (Gated, Verdict)>,
+) -> Result<HashMap<Uuid, Eligibility>, sqlx::Error> {
+    let judged: Vec<&(Gated, Verdict)> = judged.into_iter().collect();
+    let mut named: Vec<Uuid> = judged.iter().flat_map(|(_, verdict)| verdict.named()).collect();
+    named.sort_unstable();
+    named.dedup();
+    let others =
+        if named.is_empty() { Vec::new() } else { judge_quests(connection, now, &[learner.0], &named).await? };
+    let others = others.iter().flat_map(|judgement| &judgement.quests);
+    let hidden: HashSet<Uuid> =
+        others.filter(|(gated, verdict)| verdict.is_hidden(gated)).map(|(gated, _)| gated.quest_id).collect();
+    Ok(judged.into_iter().map(|(gated, verdict)| (gated.quest_id, verdict.shown(gated, &hidden))).collect())
 }
 
 /// The caller's view of several quests; one statement.

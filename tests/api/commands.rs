@@ -14,6 +14,8 @@ async fn quests(arguments: &[&str]) -> Output {
     tokio::process::Command::new(env!("CARGO_BIN_EXE_quests"))
         .args(arguments)
         .env_clear()
+        // Somebody may be trying the service on the default port meanwhile.
+        .env("BIND_ADDR", "127.0.0.1:0")
         .stdin(Stdio::null())
         .output()
         .await
@@ -159,6 +161,19 @@ async fn a_file_is_planned_imported_and_exported_from_the_command_line(pool: PgP
         "{}{}",
         out(&built),
         err(&built)
+    );
+    let before = rows(&pool, "SELECT id, updated_at FROM quests ORDER BY id").await;
+    let twice = quests(&["import", "--curriculum-version", version, &database]).await;
+    assert!(
+        twice.status.code() == Some(1) && err(&twice).contains("is there already"),
+        "{}{}",
+        out(&twice),
+        err(&twice)
+    );
+    assert_eq!(
+        rows(&pool, "SELECT id, updated_at FROM quests ORDER BY id").await,
+        before,
+        "what authors made of it stays"
     );
 }
 

@@ -230,6 +230,7 @@ async fn an_export_applied_to_an_empty_database_exports_the_same_bytes(pool: PgP
     file["quests"][0]["description"] = json!(odd);
     file["quests"][0]["steps"][0]["content"] = json!({
         "z": [1, 2.5, 1e21, -0.1, true, null, "null", "~", "", " ", "0x1F", "2026-01-01", "a: b", "|", "- x", "é"],
+        "b": ["no", "y", "n", "on", "off", "Yes", "NO"],
         "a": {"nested": {"deep": [[], {}]}, "on": "off", "long": "word ".repeat(60), "trailing ": "x\n\n"},
     });
     file["quests"][0]["assessments"] = json!([{
@@ -264,6 +265,19 @@ async fn an_export_applied_to_an_empty_database_exports_the_same_bytes(pool: PgP
     assert_eq!(export(&author, "", "application/json").await, json);
     let described = rows(&pool, "SELECT description FROM quests WHERE key = 'a'").await;
     assert_eq!(described[0]["description"], odd);
+
+    // Words stay words: YAML 1.2 knows only true and false.
+    let words = "v: 1\nquests: [{key: words, title: no, description: y, questType: Practice, difficultyLevel: Beginner, steps: [{key: s, title: on, description: off, stepType: Reading, content: {choices: [no, yes, true]}}]}]";
+    let planned = send_yaml(&author, "/v1/curriculum/plan", words).await.expect(200);
+    let fingerprint = text(&planned["fingerprint"]);
+    send_yaml(&author, &format!("/v1/curriculum/apply?plan={fingerprint}"), words).await.expect(200);
+    let content = rows(&pool, "SELECT content FROM quest_steps WHERE title = 'on'").await;
+    assert_eq!(content[0]["content"]["choices"], json!(["no", "yes", true]));
+    // Criteria that name what is no more stay as they are, with the id: nothing else would be true.
+    execute(&pool, "UPDATE quest_assessments SET retired_at = now()".to_owned()).await;
+    let dangling = export(&author, "?learningPath=course", "application/json").await;
+    assert!(dangling.contains("assessmentId"));
+    assert_eq!(told(&plan(&author, &serde_json::from_str(&dangling).unwrap()).await, "none"), Vec::<String>::new());
 
     // One path brings all that it needs: here the other one, which its criteria name.
     let one = export(&author, "?learningPath=course", "application/json").await;
@@ -439,13 +453,17 @@ async fn the_schema_takes_the_demo_and_refuses_what_the_service_refuses(pool: Pg
     let service = Service::start(&pool).await;
     let reply = service.anonymous().get("/schemas/curriculum.json").await;
     assert_eq!(reply.header("content-type"), Some("application/schema+json"));
+    assert_eq!(reply.json()["properties"]["$schema"]["type"], "string", "editors look for it in JSON files");
     let validator = jsonschema::draft202012::new(&reply.json()).unwrap();
     seed(&pool, &service).await;
     let demo: Value = serde_json::from_str(&export(&service.author(), "", "application/json").await).unwrap();
     let faults: Vec<String> =
         validator.iter_errors(&demo).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert_eq!(faults, Vec::<String>::new());
-    assert!(validator.is_valid(&course()));
+    let mut with_schema = course();
+    with_schema["$schema"] = json!("https://example.org/schemas/curriculum.json");
+    assert!(validator.is_valid(&with_schema));
+    service.author().post("/v1/curriculum/plan", with_schema).await.expect(200);
     for (pointer, value) in [
         ("/surprise", json!(1)),
         ("/v", json!("1")),

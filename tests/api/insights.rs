@@ -20,6 +20,7 @@ async fn path(author: &Client, chapters: &[Value], quests: &[Value]) -> (String,
     (at, listed)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
 fn place(quest: &Value, changes: Value) -> Value {
     let mut place = json!({"questId": quest["id"], "difficultyLevel": "Beginner"});
     for (name, value) in changes.as_object().unwrap() {
@@ -43,10 +44,10 @@ async fn findings(author: &Client, at: &str) -> Vec<String> {
         }
     }
     assert_eq!(lint["isPublishable"], json!(findings.iter().all(|finding| finding["severity"] != "error")));
-    let line = |finding: &Value| {
+    let told = |finding: &Value| {
         format!("{} {} {}", text(&finding["severity"]), text(&finding["code"]), text(&finding["pointer"]))
     };
-    findings.iter().map(line).collect()
+    findings.iter().map(told).collect()
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -168,6 +169,16 @@ async fn a_simulation_says_what_is_open_what_is_next_and_why_the_rest_is_locked(
         .problem(422, "validation_failed");
     assert_eq!(problem["errors"][0]["pointer"], "/completedQuestIds");
     author.post(&format!("{at}/simulate"), json!({"surprise": 1})).await.problem(422, "validation_failed");
+    let (percent, points) = (json!({"questScores": {text(&a["id"]): 101}}), json!({"experiencePoints": -1}));
+    let many: Vec<String> = (0..5_001).map(|_| uuid::Uuid::new_v4().to_string()).collect();
+    for (scenario, pointer) in [
+        (percent, "/questScores/"),
+        (points, "/experiencePoints"),
+        (json!({"completedQuestIds": many}), "/completedQuestIds"),
+    ] {
+        let problem = author.post(&format!("{at}/simulate"), scenario).await.problem(422, "validation_failed");
+        assert!(text(&problem["errors"][0]["pointer"]).starts_with(pointer), "{problem}");
+    }
     service.learner().post(&format!("{at}/simulate"), json!({})).await.problem(403, "forbidden");
     let after = rows(&pool, "SELECT (SELECT count(*) FROM learners) AS l, (SELECT count(*) FROM user_quest_attempts) AS a, (SELECT count(*) FROM audit_log) AS u").await;
     assert_eq!(after, before, "nothing is written");
@@ -178,7 +189,7 @@ async fn the_picture_lint_and_simulation_cost_few_statements_whatever_the_size(p
     let (service, counter) = statements::counted(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let mut counts = Vec::new();
-    for quests in [1, 30] {
+    for quests in [2, 30] {
         let steps =
             json!([{"key": "s", "title": "S", "description": "S", "stepType": "Reflection", "experiencePoints": 5}]);
         let keys: Vec<String> = (0..quests).map(|number| format!("of-{quests}-{number}")).collect();
@@ -225,4 +236,61 @@ async fn the_picture_lint_and_simulation_cost_few_statements_whatever_the_size(p
     }
     assert_eq!(counts[0], counts[1]);
     assert!(counts[0][0].len() <= 6 && counts[0][1].len() == 1 && counts[0][2].len() == 1, "{counts:?}");
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn what_is_hidden_while_locked_is_named_nowhere_and_title_views_say_nothing_more(pool: PgPool) {
+    let service = Service::start(&pool).await;
+    let (author, learner) = (service.author(), service.learner());
+    let (open, hidden, after, titled) = (
+        author.quest("FIRST", 1, 10).await,
+        author.quest("SECRET PLACE", 1, 10).await,
+        author.quest("After", 1, 10).await,
+        author.quest("Titled", 1, 10).await,
+    );
+    author.needs(&after, &[&hidden]).await.expect(200);
+    let when = json!({"op": "questCompleted", "questId": open["id"]});
+    let with = |when: &Value, view: &str| json!({"unlockCriteria": {"v": 1, "when": when, "lockedView": view}});
+    let of_hidden = json!({"op": "all", "of": [{"op": "questCompleted", "questId": hidden["id"]}]});
+    let places = [
+        place(&open, json!({})),
+        place(&hidden, with(&when, "hidden")),
+        place(&after, with(&of_hidden, "full")),
+        place(&titled, with(&when, "title")),
+    ];
+    let (at, _) = path(&author, &[], &places).await;
+    author.post(&format!("{at}/publish"), json!({})).await.expect(200);
+    let id = at.rsplit('/').next().unwrap().to_owned();
+    learner.post(&format!("{at}/enrollment"), json!({})).await.expect(201);
+    let reads = [
+        "/v1/quests?limit=100".to_owned(),
+        format!("{at}/quests"),
+        format!("{at}/graph"),
+        format!("/v1/me/learning-paths/{id}"),
+        format!("{}/prerequisites", path_of(&after)),
+        format!("{}/eligibility", path_of(&after)),
+        path_of(&after),
+    ];
+    for read in &reads {
+        let reply = learner.get(read).await;
+        assert!(reply.status == 200 && !reply.text.contains("SECRET"), "{read}: {}", reply.text);
+    }
+    let refused = learner.post(&format!("{}/attempt", path_of(&after)), json!({})).await;
+    assert!(!refused.text.contains("SECRET"), "{}", refused.text);
+    let conditions = refused.problem(409, "quest_locked")["conditions"].clone();
+    assert_eq!((&conditions[0]["title"], &conditions[0]["state"]), (&json!("A hidden quest"), &json!("unmet")));
+    learner.get(&path_of(&hidden)).await.problem(404, "not_found");
+    assert!(author.get(&format!("{}/eligibility", path_of(&after))).await.text.contains("SECRET"), "authors see it");
+
+    let told = learner.get(&format!("{}/eligibility", path_of(&titled))).await.expect(200);
+    assert_eq!((&told["availability"], &told["learningPaths"][0]["criteria"]), (&json!("locked"), &Value::Null));
+    let refused = learner.post(&format!("{}/attempt", path_of(&titled)), json!({})).await.problem(409, "quest_locked");
+    assert!(!refused.to_string().contains("FIRST"), "{refused}");
+
+    learner.finish(&open).await;
+    for read in [&reads[1], &reads[3], &reads[5]] {
+        assert!(learner.get(read).await.text.contains("SECRET PLACE"), "{read}: it is open now");
+    }
+    let unknown = "11111111-1111-4111-8111-111111111111";
+    author.get(&format!("/v1/learning-paths/{unknown}/learners")).await.problem(404, "not_found");
 }

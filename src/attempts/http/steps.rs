@@ -75,7 +75,17 @@ pub struct CompleteStep {
 /// `InProgress` with `review.status` `waiting`. A Coding step, and a Discussion step that asks for a
 /// meeting, are completed by results from outside: 409 `awaits_result`. Completing a completed step
 /// changes nothing.
-#[utoipa::path(post, path = "/v1/attempts/{id}/steps/{stepId}/complete", tag = "attempts", operation_id = "complete_step", params(("id" = AttemptId, Path, description = "Attempt"), ("stepId" = StepId, Path, description = "Step")), request_body = CompleteStep,
+#[utoipa::path(post, path = "/v1/attempts/{id}/steps/{stepId}/complete", tag = "attempts", operation_id = "complete_step", params(("id" = AttemptId, Path, description = "Attempt"), ("stepId" = StepId, Path, description = "Step")),
+    request_body(content = CompleteStep, examples(
+        ("Reading" = (value = json!({"submissionData": {"acknowledged": true, "seconds": 95}}))),
+        ("Video" = (value = json!({"submissionData": {"watchedPercent": 100}}))),
+        ("Interactive" = (value = json!({"submissionData": {"completed": true, "passed": true, "score": 0.9}}))),
+        ("Quiz" = (value = json!({"submissionData": {"answers": {"q1": "null", "q2": ["a", "c"], "q3": true, "q4": "malloc", "q5": 3.5, "q6": {"stack": "automatic"}}}}))),
+        ("Discussion" = (value = json!({"submissionData": {"posts": 1, "replies": 2}}))),
+        ("Submission" = (value = json!({"submissionData": {"url": "https://github.com/example/log-reader", "files": [
+            {"name": "report.pdf", "mime": "application/pdf", "bytes": 48213, "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+             "url": "https://files.example.org/u/report.pdf"}]}}))),
+        ("Reflection" = (value = json!({"submissionData": {"text": "A loop ends when its condition does; mine never changed it."}}))))),
     responses((status = 200, description = "completed", body = Completion), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
 pub async fn complete_step(
     State(limits): State<Arc<ContentLimits>>,

@@ -14,7 +14,7 @@ use crate::learners;
 use crate::origin::Origin;
 use crate::outbox::enqueue;
 use crate::outbox::events::{AttemptMoved, Event};
-use crate::unlocks::{Because, Trigger, gate, judge_after, record};
+use crate::unlocks::{Because, Trigger, explain, gate, judge_after, record};
 
 /// Starts a quest, or gives back the attempt that is there: an abandoned one is taken up again.
 /// The flag says whether the attempt is new.
@@ -56,7 +56,11 @@ pub async fn start_attempt(
         })
         .ok_or(Refusal::NotFound("quest"))?;
     if !verdict.is_available() {
-        return Err(Refusal::Locked(Box::new(verdict.eligibility)));
+        let explained = explain(connection, learner.now, learner.id, [&(gated, verdict)]).await?;
+        return Err(explained
+            .into_values()
+            .next()
+            .map_or(Refusal::NotFound("quest"), |shown| Refusal::Locked(Box::new(shown))));
     }
     let is_in_path = !gated.entries.is_empty();
     let title = gated.title.clone();

@@ -11,7 +11,7 @@ use super::reader;
 use crate::criteria::LockedView;
 use crate::db::Db;
 use crate::http::problem::ProblemBody;
-use crate::http::{Caller, Command, Path, Problem, etag};
+use crate::http::{Caller, Command, FieldError, Path, Problem, etag};
 use crate::ids::LearningPathId;
 use crate::learning_paths::lint::{Blueprint, Finding, Scenario, Simulation, is_publishable, lint, simulate};
 use crate::learning_paths::map::{Edge, EdgeKind, Graph, Lane, Node, Status, draw};
@@ -58,6 +58,10 @@ pub async fn simulate_learning_path(
 ) -> Result<Response, Problem> {
     let Command { caller, body, .. } = command;
     caller.require_author()?;
+    let violations = body.violations();
+    if !violations.is_empty() {
+        return Err(Problem::invalid(violations.into_iter().map(FieldError::from).collect()));
+    }
     let blueprint = service::load_blueprint(&mut *db.pool.acquire().await?, id).await?;
     Ok(etag::respond(&HeaderMap::new(), &simulate(&blueprint, &body, caller.now)))
 }

@@ -18,10 +18,12 @@ use crate::http::{Answer, Caller, Command, Page, PageRequest, Path, Problem, Que
 use crate::ids::LearningPathId;
 use crate::learning_paths::model::{PathQuest, PathQuestInput};
 use crate::learning_paths::service;
+use crate::unlocks::{My, my};
 
 /// List the quests of a learning path, in order
 ///
-/// Learners see the active ones and those that they have an attempt on, without `unlockCriteria`.
+/// Learners see the active ones and those that they have an attempt on, without `unlockCriteria`, and none that
+/// is hidden while it is locked.
 #[utoipa::path(get, path = "/v1/learning-paths/{id}/quests", tag = "learning-paths", operation_id = "list_path_quests", params(("id" = LearningPathId, Path, description = "Learning path"), PageRequest),
     responses((status = 200, description = "a page", body = Page<PathQuest>), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
 pub async fn list_path_quests(
@@ -37,16 +39,23 @@ pub async fn list_path_quests(
     let mut connection = db.pool.acquire().await?;
     service::get_path(&mut connection, id, reader).await?;
     let quests = service::list_quests(&mut connection, id, reader, after.unwrap_or(0), limit + 1).await?;
-    Ok(etag::respond(&headers, &Page::cut(quests, limit, |quest| quest.sequence_order)))
+    let mut page = Page::cut(quests, limit, |quest| quest.sequence_order);
+    if let Some(learner) = reader {
+        let ids: Vec<Uuid> = page.items.iter().map(|quest| quest.quest_id.0).collect();
+        let seen = my(&mut connection, caller.now, learner, &ids).await?;
+        // Shorter pages are fine: the cursor goes on from the last row, shown or not.
+        page.items.retain(|quest| seen.get(&quest.quest_id).is_some_and(My::is_visible));
+    }
+    Ok(etag::respond(&headers, &page))
 }
 
 /// The quests of a path.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"quests": [
-    {"questId": "c00dc5df-93da-5201-b48f-97d85b206eb5", "difficultyLevel": "Beginner"},
-    {"questId": "4db15cc5-cd83-527f-aebe-583e2d8e70d2", "difficultyLevel": "Intermediate", "isMandatory": false,
-     "unlockCriteria": {"v": 1, "when": {"op": "questCompleted", "questId": "c00dc5df-93da-5201-b48f-97d85b206eb5"}}}
+    {"questId": "d42e0cae-59db-52fc-b6bd-48ce3b0882eb", "difficultyLevel": "Beginner"},
+    {"questId": "610edd87-a68a-5734-90fb-ae65298f103e", "difficultyLevel": "Intermediate", "isMandatory": false,
+     "unlockCriteria": {"v": 1, "when": {"op": "questCompleted", "questId": "d42e0cae-59db-52fc-b6bd-48ce3b0882eb"}}}
 ]}))]
 pub struct PathQuests {
     /// All of them, in order, each once

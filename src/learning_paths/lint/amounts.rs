@@ -4,7 +4,7 @@ use super::blueprint::BlueprintQuest;
 use super::finding::{Finding, Severity, quoted};
 use super::plan::Plan;
 
-/// Longer than this is rather a course than a quest.
+/// Longer than this is rather a course than a quest, where that is not usual in the path.
 const LONG_MINUTES: i64 = 40 * 60;
 /// A quest that pays more than so many times the median unbalances its path.
 const OUTLIER: i64 = 10;
@@ -74,12 +74,17 @@ fn total(plan: &Plan, found: &mut Vec<Finding>) {
 
 fn durations(plan: &Plan, quests: &[(usize, &BlueprintQuest)], found: &mut Vec<Finding>) {
     let (mut all, mut mandatory, mut complete) = (0_i64, 0_i64, true);
+    let mut usual: Vec<i64> =
+        quests.iter().filter_map(|(_, quest)| quest.estimated_duration_minutes.map(i64::from)).collect();
+    usual.sort_unstable();
+    // A programme's subjects take months each, and say so.
+    let usual = if usual.len() < LEAST_FOR_MEDIAN { 0 } else { usual.get(usual.len() / 2).copied().unwrap_or(0) };
     for (place, quest) in quests {
         let minutes = quest.estimated_duration_minutes.map_or(0, i64::from).max(0);
         all += minutes;
         mandatory += if quest.is_mandatory { minutes } else { 0 };
         let title = quoted(&quest.title);
-        let (code, message, suggestion) = if minutes > LONG_MINUTES {
+        let (code, message, suggestion) = if minutes > LONG_MINUTES.max(2 * usual) {
             let message = format!("{title} takes {} hours by its estimate.", minutes / 60);
             ("duration_long", message, "Check the estimate, or split the quest.")
         } else if quest.is_mandatory && minutes == 0 {

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::blueprint::{Blueprint, BlueprintChapter, BlueprintQuest, ChapterStatus, Index};
-use crate::criteria::Condition;
+use crate::criteria::{Condition, Violation};
 use crate::unlocks::evaluate::{Facts, Judged, State, judge};
 
 mod facts;
@@ -48,6 +48,47 @@ pub struct Scenario {
     pub completed_chapter_ids: Vec<Uuid>,
     /// Progress in other paths, percent
     pub path_percentages: HashMap<Uuid, Decimal>,
+}
+
+/// Ids in one scenario, of each kind.
+const MAX_IDS: usize = 5_000;
+
+impl Scenario {
+    /// Everything that is out of range.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        let mut found = Vec::new();
+        let mut require = |ok: bool, pointer: String, detail: &str| {
+            if !ok {
+                found.push(Violation { pointer, detail: detail.to_owned() });
+            }
+        };
+        let percent = |value: &Decimal| (Decimal::ZERO..=Decimal::ONE_HUNDRED).contains(value);
+        for (name, length) in [
+            ("completedQuestIds", self.completed_quest_ids.len()),
+            ("completedAt", self.completed_at.len()),
+            ("questScores", self.quest_scores.len()),
+            ("assessmentScores", self.assessment_scores.len()),
+            ("skillLevels", self.skill_levels.as_ref().map_or(0, HashMap::len)),
+            ("completedChapterIds", self.completed_chapter_ids.len()),
+            ("pathPercentages", self.path_percentages.len()),
+        ] {
+            require(length <= MAX_IDS, format!("/{name}"), "must have at most 5000 items");
+        }
+        for (id, score) in &self.quest_scores {
+            require(percent(score), format!("/questScores/{id}"), "must be 0 to 100");
+        }
+        for (id, done) in &self.path_percentages {
+            require(percent(done), format!("/pathPercentages/{id}"), "must be 0 to 100");
+        }
+        for (id, scores) in &self.assessment_scores {
+            let fit = scores.first.iter().chain(&scores.best).all(percent);
+            require(fit, format!("/assessmentScores/{id}"), "must be 0 to 100");
+        }
+        let points = self.experience_points.is_none_or(|points| points >= 0);
+        require(points, "/experiencePoints".to_owned(), "must not be negative");
+        found
+    }
 }
 
 /// Grades in an assessment, percent.

@@ -20,6 +20,7 @@ use crate::ids::QuestId;
 use crate::quests::model::Prerequisite;
 use crate::quests::service;
 use crate::rewards::SkillReward;
+use crate::unlocks::my;
 
 /// List what a quest needs
 ///
@@ -36,8 +37,15 @@ pub async fn list_prerequisites(
     let limit = page.limit()?;
     let after: Option<(String, Uuid)> = page.after()?;
     let mut connection = db.pool.acquire().await?;
-    visible(&mut connection, caller, id).await?;
-    let page = prerequisites_page(&mut connection, id, !caller.roles.author, after, limit).await?;
+    let mut page = prerequisites_page(&mut connection, id, !caller.roles.author, after, limit).await?;
+    let asked: Vec<Uuid> = page.items.iter().map(|quest| quest.quest_id.0).chain([id.0]).collect();
+    let seen = my(&mut connection, caller.now, caller.learner(), &asked).await?;
+    let is_visible = |id: &QuestId| seen.get(id).is_some_and(|my| caller.roles.author || my.is_visible());
+    if !is_visible(&id) {
+        return Err(Problem::not_found("quest"));
+    }
+    // Shorter pages are fine: what is hidden while it is locked is not named here either.
+    page.items.retain(|quest| is_visible(&quest.quest_id));
     Ok(etag::respond(&headers, &page))
 }
 
@@ -55,7 +63,7 @@ async fn prerequisites_page(
 /// What a quest needs.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({"questIds": ["c00dc5df-93da-5201-b48f-97d85b206eb5"]}))]
+#[schema(example = json!({"questIds": ["d42e0cae-59db-52fc-b6bd-48ce3b0882eb"]}))]
 pub struct PrerequisitesInput {
     /// Quests to complete first, each once
     pub quest_ids: Vec<Uuid>,
