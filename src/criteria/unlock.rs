@@ -232,19 +232,3 @@ fn is_deeper(document: &Value, most: usize) -> bool {
     }
     false
 }
-
-impl Condition {
-    /// The quests that it names, those in other conditions in it included.
-    #[must_use]
-    pub fn quests(&self) -> Vec<Uuid> {
-        match self {
-            Self::All(of) | Self::Any(of) | Self::AtLeast { of, .. } => of.iter().flat_map(Self::quests).collect(),
-            Self::QuestCompleted { quest }
-            | Self::QuestScore { quest, .. }
-            | Self::DelayQuestCompleted { quest, .. } => {
-                vec![*quest]
-            }
-            _ => Vec::new(),
-        }
-    }
-}

@@ -17,7 +17,7 @@ use crate::learning_paths::service::{load_blueprint, refresh_path_totals};
 use crate::origin::Origin;
 use crate::quests::model::Prerequisite;
 use crate::quests::service::lock_prerequisites;
-use crate::unlocks::reevaluate::{Target, request_all};
+use crate::unlocks::reevaluate::{Touched, request};
 
 /// What files are refused for.
 #[derive(Debug, thiserror::Error)]
@@ -301,11 +301,23 @@ async fn request_judgement(
         .filter(opens)
         .filter_map(|change| state.names.id(Named::Quest, &change.key))
         .collect();
+    // A place that is given up or changed gates otherwise; what is new in a path is judged with the path.
+    let places = plan.changed(Kind::PathQuest);
+    let regated = places.values().filter(|change| matches!(change.action, Action::Update | Action::Delete));
+    quests.extend(regated.filter_map(|change| state.names.id(Named::Quest, change.key.split('/').nth(1)?)));
+    // What has become a draft gates no more.
+    let heads = plan.changed(Kind::LearningPath);
+    let is_turned = |path: &&FilePath| {
+        let turns = |change: &&super::Change| {
+            change.action == Action::Deactivate || change.fields.iter().any(|field| field == "isPublished")
+        };
+        !path.is_published && heads.get(path.key.as_str()).is_some_and(turns)
+    };
+    let ungated = file.learning_paths.iter().filter(is_turned).flat_map(|path| &path.quests);
+    quests.extend(ungated.filter_map(|place| state.names.id(Named::Quest, &place.quest)));
     quests.sort_unstable();
-    let followed = crate::quests::service::followed(connection, paths).await?;
-    let quests = quests.into_iter().map(|quest| Target::Quest(QuestId(quest)));
-    let paths = followed.into_iter().map(|path| Target::Path(LearningPathId(path)));
-    request_all(connection, origin, &quests.chain(paths).collect::<Vec<Target>>()).await
+    quests.dedup();
+    request(connection, origin, Touched { quests: &quests, paths }).await
 }
 
 /// Everything, or the paths with these keys and all that they need to be whole in an empty database.

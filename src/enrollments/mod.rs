@@ -9,4 +9,4 @@ pub mod model;
 mod picture;
 pub mod service;
 
-pub use service::{update_path, update_with};
+pub use service::{update_judged, update_path};

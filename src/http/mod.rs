@@ -1,5 +1,6 @@
-//! The toolbox of the HTTP layer: problems, extractors, auth, paging, ETags, idempotency, the server loop.
+//! The toolbox of the HTTP layer: problems, extractors, auth, Accept, paging, ETags, idempotency, the server loop.
 
+pub mod accept;
 pub mod auth;
 pub mod command;
 pub mod etag;

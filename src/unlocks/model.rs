@@ -204,7 +204,7 @@ pub struct Record {
 pub struct Verdict {
     pub eligibility: Eligibility,
     pub locked_view: LockedView,
-    /// Prerequisites and the criteria of one path are met, now or on record.
+    /// Prerequisites and the criteria of one path are met, now or on record; exceptions left aside.
     pub conditions_met: bool,
     /// Something stands, or stood, between learners and this quest.
     pub is_gated: bool,
@@ -267,13 +267,13 @@ pub fn verdict(gated: &Gated, facts: &Facts) -> Verdict {
     let quest_id = QuestId(gated.quest_id);
     let conditions = prerequisites(gated, facts);
     let recorded = gated.record.as_ref().filter(|record| record.is_unlocked);
-    let prerequisites_met = recorded.is_some()
-        || gated.exception == Some(Exception::Waive)
-        || conditions.iter().all(|condition| condition.state == State::Met);
+    // An exception meets nothing: what it opens is not on record, and over when it expires.
+    let own_prerequisites_met = recorded.is_some() || conditions.iter().all(|condition| condition.state == State::Met);
+    let prerequisites_met = own_prerequisites_met || gated.exception == Some(Exception::Waive);
     let judged: Vec<(PathGate, LockedView)> =
         gated.entries.iter().map(|entry| path_gate(entry, gated, facts)).collect();
     let met = judged.iter().find(|(gate, _)| gate.state == State::Met);
-    let conditions_met = prerequisites_met && (judged.is_empty() || met.is_some());
+    let conditions_met = own_prerequisites_met && (judged.is_empty() || met.is_some());
     let is_open = prerequisites_met && (judged.is_empty() || judged.iter().any(|(gate, _)| gate.is_open));
     let availability = match (gated.is_active, is_open || gated.exception == Some(Exception::Open)) {
         (false, _) => Availability::Inactive,

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::evaluate::{AssessmentFact, ChapterFact, Facts, PathFact, QuestFact};
+use super::evaluate::{AssessmentFact, ChapterFact, Facts, PathFact, QuestFact, State};
 use super::model::{Eligibility, Gated, My, Unlocked, Verdict, verdict};
 use crate::ids::{AttemptId, EventId, LearnerId, LearningPathId, QuestId};
 use crate::learners::Locked;
@@ -277,8 +277,8 @@ pub enum Trigger {
     Skills,
 }
 
-/// Judges what a trigger may open, and the quests of the learner's own paths with that quest, which
-/// decide what is next there. Reads this transaction's own writes; one statement.
+/// Judges what a trigger may open, and all quests of the learner's own paths with that quest or one that
+/// may open, which decide what is next there. Reads this transaction's own writes; one statement.
 ///
 /// # Errors
 /// The database's.
@@ -295,19 +295,22 @@ pub async fn judge_after(
     };
     let rows = load!(
         connection,
-        r"SELECT quest_id AS id FROM quest_prerequisites WHERE prerequisite_quest_id = $3::uuid
-          UNION
-          SELECT quest_id FROM learning_path_quests
-          WHERE unlock_refs && ($4::uuid[]
-              || ARRAY(SELECT learning_path_id FROM learning_path_quests WHERE quest_id = $5::uuid)
-              || ARRAY(SELECT chapter_id FROM learning_path_quests WHERE quest_id = $5::uuid AND chapter_id IS NOT NULL)
-              || ARRAY(SELECT id FROM quest_assessments WHERE quest_id = $5::uuid))
+        r"WITH opening AS (
+              SELECT quest_id AS id FROM quest_prerequisites WHERE prerequisite_quest_id = $3::uuid
+              UNION
+              SELECT quest_id FROM learning_path_quests
+              WHERE unlock_refs && ($4::uuid[]
+                  || ARRAY(SELECT learning_path_id FROM learning_path_quests WHERE quest_id = $5::uuid)
+                  || ARRAY(SELECT chapter_id FROM learning_path_quests WHERE quest_id = $5::uuid AND chapter_id IS NOT NULL)
+                  || ARRAY(SELECT id FROM quest_assessments WHERE quest_id = $5::uuid))
+          )
+          SELECT id FROM opening
           UNION
           SELECT other.quest_id FROM learning_path_quests AS own
           JOIN user_learning_path_progress AS mine ON mine.learning_path_id = own.learning_path_id
               AND mine.auth_user_id = ANY($1) AND mine.left_at IS NULL
           JOIN learning_path_quests AS other ON other.learning_path_id = own.learning_path_id
-          WHERE own.quest_id = $5::uuid",
+          WHERE own.quest_id = $5::uuid OR own.quest_id IN (SELECT id FROM opening)",
         &[learner.id.0],
         learner.now,
         completed,
@@ -408,7 +411,7 @@ async fn save(
              INSERT INTO quest_unlocks AS known (auth_user_id, quest_id, unlocked_at, announced_at, learning_path_id,
                                                  unlocked_by_quest_id, trigger_id, evidence)
              SELECT $1, quest, CASE WHEN unlocks THEN $2::timestamptz END, CASE WHEN announces THEN $2::timestamptz END,
-                    path, $3, $4, evidence
+                    path, $3, CASE WHEN announces THEN $4::uuid END, evidence
              FROM unnest($5::uuid[], $6::bool[], $7::bool[], $8::uuid[], $9::jsonb[])
                  AS opening (quest, unlocks, announces, path, evidence)
              ON CONFLICT (auth_user_id, quest_id) DO UPDATE SET
@@ -443,7 +446,8 @@ async fn save(
 
 /// Why it opened, for ever.
 fn evidence(verdict: &Verdict) -> Value {
-    let completed: Vec<QuestId> = verdict.eligibility.conditions.iter().map(|condition| condition.quest_id).collect();
+    let met = verdict.eligibility.conditions.iter().filter(|condition| condition.state == State::Met);
+    let completed: Vec<QuestId> = met.map(|condition| condition.quest_id).collect();
     let through = verdict.eligibility.learning_paths.iter().find(|path| Some(path.learning_path_id) == verdict.through);
     json!({
         "questsCompleted": completed,

@@ -21,6 +21,7 @@ mod events;
 mod http;
 mod insights;
 mod learning_paths;
+mod maps;
 mod peer_reviews;
 mod races;
 mod secrecy;
@@ -28,5 +29,6 @@ mod statements;
 mod step_checks;
 mod step_reviews;
 mod syllabus;
+mod unlocks;
 
 static MIGRATOR: &sqlx::migrate::Migrator = &quests::db::MIGRATOR;

@@ -124,6 +124,14 @@ impl Service {
         self.clock.advance(TimeDelta::seconds(seconds));
     }
 
+    /// All that the background has to do now; for a service with `--background-jobs=false`.
+    pub async fn work_in_background(&self) {
+        let db = Db::new(self.pool.clone());
+        quests::attempts::service::run_recomputes(&db, &self.clock).await.unwrap();
+        quests::enrollments::service::run_reevaluations(&db, &self.clock).await.unwrap();
+        quests::enrollments::service::run_schedule(&db, &self.clock).await.unwrap();
+    }
+
     pub fn learner(&self) -> Client {
         self.client_as(Uuid::new_v4(), &["Player"])
     }

@@ -26,6 +26,8 @@ pub struct QuestFacts {
     pub learning_path_ids: Vec<Uuid>,
     /// The learner is enrolled in a path with this quest.
     pub is_followed: bool,
+    /// The learner is enrolled in any path.
+    pub has_paths: bool,
     /// Criteria somewhere count the points that this quest and its steps pay.
     pub is_counted: bool,
 }
@@ -116,6 +118,7 @@ pub async fn load(
                           JOIN user_learning_path_progress AS mine ON mine.learning_path_id = link.learning_path_id
                               AND mine.auth_user_id = $2 AND mine.left_at IS NULL
                           WHERE link.quest_id = quest.id) AS "is_followed!",
+                  EXISTS (SELECT FROM user_learning_path_progress WHERE auth_user_id = $2 AND left_at IS NULL) AS "has_paths!",
                   EXISTS (SELECT FROM learning_path_quests AS other
                           WHERE other.unlock_refs && (ARRAY['00000000-0000-0000-0000-000000000000'::uuid]
                                     || ARRAY(SELECT learning_path_id FROM learning_path_quests WHERE quest_id = quest.id))
@@ -229,6 +232,7 @@ pub async fn load(
                 skill_rewards: row.skill_rewards.0,
                 learning_path_ids: row.learning_path_ids,
                 is_followed: row.is_followed,
+                has_paths: row.has_paths,
                 is_counted: row.is_counted,
             },
             assessments: Assessments { all: row.assessments, passed: row.passed },

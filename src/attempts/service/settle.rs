@@ -12,7 +12,7 @@ use crate::origin::Origin;
 use crate::outbox::enqueue;
 use crate::outbox::events::{Event, QuestCompleted};
 use crate::rewards::{Earned, Grant, effective_skill_rewards, grant_of_step, grants_of_quest};
-use crate::unlocks::{Because, Trigger, Unlocked, judge_after, record};
+use crate::unlocks::{Because, Gated, Trigger, Unlocked, Verdict, judge_after, record};
 use crate::{enrollments, learners::Locked};
 
 /// What a settled transaction has given.
@@ -155,8 +155,13 @@ async fn open_quests(
     };
     let because = Because { quest: completion.map(|_| quest), unit: trigger, cause: completion.or(step) };
     let unlocked = record(connection, learner, &judged, because).await?;
-    if moves_paths || (is_scored && loaded.quest.is_followed && !unlocked.is_empty()) {
-        enrollments::update_with(connection, learner, quest, &judged, completion).await?;
+    // What can be started or taken up may be what comes next in another path.
+    let is_next = |(gated, verdict): &(Gated, Verdict)| {
+        let status = gated.attempt.as_ref().map(|attempt| attempt.status);
+        verdict.is_available() && status != Some(AttemptStatus::Completed)
+    };
+    if moves_paths || (loaded.quest.has_paths && judged.iter().any(is_next)) {
+        enrollments::update_judged(connection, learner, &judged, completion).await?;
     }
     Ok(unlocked)
 }

@@ -45,9 +45,16 @@ pub async fn start_attempt(
     }
     // The share lock holds off edits of the quest until this attempt is there to be counted. A statement
     // of its own: what follows must read what was committed while this one waited.
-    sqlx::query_scalar!("SELECT 1 AS one FROM quests WHERE id = $1 FOR SHARE", quest_id.0)
-        .fetch_optional(&mut *connection)
-        .await?;
+    let is_followed = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM learning_path_quests AS link
+                          JOIN user_learning_path_progress AS mine ON mine.learning_path_id = link.learning_path_id
+                          WHERE link.quest_id = quest.id AND mine.auth_user_id = $2 AND mine.left_at IS NULL) AS "is_followed!"
+           FROM quests AS quest WHERE id = $1 FOR SHARE"#,
+        quest_id.0,
+        learner.id.0,
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
     let (gated, verdict) = gate(connection, learner.now, learner.id, quest_id)
         .await?
         // A draft is as good as not there, and so is what shows nothing of itself while it is locked.
@@ -62,7 +69,8 @@ pub async fn start_attempt(
             .next()
             .map_or(Refusal::NotFound("quest"), |shown| Refusal::Locked(Box::new(shown))));
     }
-    let is_in_path = !gated.entries.is_empty();
+    // Who is enrolled goes on in a path that is a draft again.
+    let is_in_path = !gated.entries.is_empty() || is_followed == Some(true);
     let title = gated.title.clone();
     record(connection, &mut learner, &[(gated, verdict)], Because::default()).await?;
     let id = AttemptId::generate();
@@ -94,7 +102,7 @@ pub async fn start_attempt(
         let judged = judge_after(connection, &learner, Trigger::Moved(quest_id)).await?;
         let because = Because { cause: Some(started), ..Because::default() };
         record(connection, &mut learner, &judged, because).await?;
-        enrollments::update_with(connection, &mut learner, quest_id, &judged, Some(started)).await?;
+        enrollments::update_judged(connection, &mut learner, &judged, Some(started)).await?;
     }
     enqueue(connection, &mut learner, origin).await?;
     let mut loaded = load(connection, learner.id, id, None).await?.ok_or(Refusal::NotFound("attempt"))?;

@@ -206,7 +206,16 @@ pub async fn move_enrollment<E: From<Refusal>>(
 ) -> Result<Enrollment, E> {
     let (learner, current) = locked(connection, origin, learner, path).await?;
     check(&current)?;
-    if let Some(status) = current.status.moved(how, current.started_at.is_some())? {
+    let is_begun = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM learning_path_quests AS link JOIN user_quest_attempts AS attempt ON attempt.quest_id = link.quest_id
+                          WHERE link.learning_path_id = $2 AND attempt.auth_user_id = $1) AS "is_begun!""#,
+        learner.id.0,
+        path.0
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(Refusal::from)?;
+    if let Some(status) = current.status.moved(how, is_begun)? {
         sqlx::query!(
             "UPDATE user_learning_path_progress SET status = $3 WHERE auth_user_id = $1 AND learning_path_id = $2",
             learner.id.0,

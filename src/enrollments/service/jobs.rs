@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::progress::{update_path, update_with};
+use super::progress::{update_judged, update_path};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::ids::{LearningPathId, QuestId};
@@ -240,7 +240,7 @@ pub(super) async fn follow(
     quest: QuestId,
 ) -> Result<(), sqlx::Error> {
     let judged = judge_after(connection, learner, Trigger::Moved(quest)).await?;
-    update_with(connection, learner, quest, &judged, None).await
+    update_judged(connection, learner, &judged, None).await
 }
 
 async fn judged(

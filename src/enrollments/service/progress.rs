@@ -4,24 +4,23 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::enrollments::model::PathStatus;
-use crate::ids::{EventId, LearningPathId, QuestId};
+use crate::ids::{EventId, LearningPathId};
 use crate::learners::Locked;
 use crate::outbox::Event;
 use crate::outbox::events::LearningPathMoved;
 use crate::unlocks::{Gated, Verdict};
 
-/// Computes the paths with this quest anew that the learner is enrolled in; one statement.
+/// Computes the paths anew that the learner is enrolled in and whose quests have all been judged; one statement.
 ///
 /// # Errors
 /// The database's.
-pub async fn update_with(
+pub async fn update_judged(
     connection: &mut PgConnection,
     learner: &mut Locked,
-    quest: QuestId,
     judged: &[(Gated, Verdict)],
     cause: Option<EventId>,
 ) -> Result<(), sqlx::Error> {
-    update(connection, learner, (Some(quest), None), judged, cause).await
+    update(connection, learner, None, judged, cause).await
 }
 
 /// Computes one path anew, if the learner is enrolled in it; one statement.
@@ -34,7 +33,7 @@ pub async fn update_path(
     path: LearningPathId,
     judged: &[(Gated, Verdict)],
 ) -> Result<(), sqlx::Error> {
-    update(connection, learner, (None, Some(path)), judged, None).await
+    update(connection, learner, Some(path), judged, None).await
 }
 
 /// Units of a path are its mandatory quests: the active ones, and those that the learner has completed.
@@ -42,19 +41,22 @@ pub async fn update_path(
 async fn update(
     connection: &mut PgConnection,
     learner: &mut Locked,
-    (quest, path): (Option<QuestId>, Option<LearningPathId>),
+    path: Option<LearningPathId>,
     judged: &[(Gated, Verdict)],
     cause: Option<EventId>,
 ) -> Result<(), sqlx::Error> {
+    let all: Vec<Uuid> = judged.iter().map(|(gated, _)| gated.quest_id).collect();
     let open: Vec<Uuid> =
         judged.iter().filter(|(_, verdict)| verdict.is_available()).map(|(gated, _)| gated.quest_id).collect();
     let moved = sqlx::query!(
         r#"/* enrollments:update */
            WITH mine AS (
-               SELECT id, learning_path_id, status, started_at FROM user_learning_path_progress
+               SELECT id, learning_path_id, status, started_at FROM user_learning_path_progress AS own
                WHERE auth_user_id = $1 AND left_at IS NULL
                  AND (learning_path_id = $3
-                      OR learning_path_id IN (SELECT learning_path_id FROM learning_path_quests WHERE quest_id = $2))
+                      OR EXISTS (SELECT FROM learning_path_quests WHERE learning_path_id = own.learning_path_id)
+                         AND NOT EXISTS (SELECT FROM learning_path_quests
+                                         WHERE learning_path_id = own.learning_path_id AND quest_id <> ALL($2)))
            ), counted AS (
                SELECT mine.id,
                       count(*) FILTER (WHERE link.is_mandatory AND (quest.is_active OR attempt.status = 'Completed')) AS total,
@@ -65,8 +67,9 @@ async fn update(
                       (array_agg(quest.id ORDER BY NOT link.is_mandatory, link.sequence_order)
                            FILTER (WHERE quest.id = ANY($4) AND attempt.status IS DISTINCT FROM 'Completed'))[1] AS open
                FROM mine
-               JOIN learning_path_quests AS link ON link.learning_path_id = mine.learning_path_id
-               JOIN quests AS quest ON quest.id = link.quest_id
+               -- A path that has lost all its quests counts none.
+               LEFT JOIN learning_path_quests AS link ON link.learning_path_id = mine.learning_path_id
+               LEFT JOIN quests AS quest ON quest.id = link.quest_id
                LEFT JOIN user_quest_attempts AS attempt ON attempt.auth_user_id = $1 AND attempt.quest_id = quest.id
                GROUP BY mine.id
            ), judged AS (
@@ -91,7 +94,7 @@ async fn update(
                      progress.status AS "after!: PathStatus", judged.started_before IS NULL AND progress.started_at IS NOT NULL AS "has_started!",
                      progress.completed_quests_count AS done, progress.total_experience_earned AS experience"#,
         learner.id.0,
-        quest.map(|quest| quest.0),
+        &all,
         path.map(|path| path.0),
         &open,
         learner.now,

@@ -5,7 +5,7 @@ use axum::http::header::AUTHORIZATION;
 use chrono::TimeDelta;
 use sqlx::PgConnection;
 
-use super::progress::update_with;
+use super::progress::update_judged;
 use crate::config::UserServiceConfig;
 use crate::db::Db;
 use crate::http::Caller;
@@ -93,7 +93,10 @@ async fn keep(
            SELECT EXISTS (
                SELECT FROM told LEFT JOIN learner_skill_levels AS before
                    ON before.auth_user_id = $1 AND before.skill_name = told.name
-               WHERE told.level > coalesce(before.level, 0)) AS "risen!""#,
+               WHERE told.level > coalesce(before.level, 0)
+                     -- What was too old to be believed has been unknown.
+                     OR told.level > 0 AND NOT EXISTS (SELECT FROM learners WHERE auth_user_id = $1 AND skill_levels_until > $4)
+           ) AS "risen!""#,
         learner.id.0,
         &names,
         &levels,
@@ -104,11 +107,8 @@ async fn keep(
     .await?;
     if risen {
         let judged = judge_after(connection, &learner, Trigger::Skills).await?;
-        let opened = record(connection, &mut learner, &judged, Because::default()).await?;
-        for quest in opened {
-            let judged = judge_after(connection, &learner, Trigger::Moved(quest.quest_id)).await?;
-            update_with(connection, &mut learner, quest.quest_id, &judged, None).await?;
-        }
+        record(connection, &mut learner, &judged, Because::default()).await?;
+        update_judged(connection, &mut learner, &judged, None).await?;
         enqueue(connection, &mut learner, origin).await?;
     }
     Ok(())

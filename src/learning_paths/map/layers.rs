@@ -1,6 +1,6 @@
 //! First step of the layout: bands for chapters, and the columns inside each band.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -23,7 +23,10 @@ pub struct Link {
     pub edge: usize,
 }
 
-/// Edges whose two ends are in the graph, each once.
+/// From how many edges on those are left out that others say already: nobody could follow them.
+const TANGLE: usize = 2_500;
+
+/// Edges whose two ends are in the graph, each once; of very many, only those that no longer way implies.
 pub fn links(graph: &Graph) -> Vec<Link> {
     let index: HashMap<Uuid, usize> = graph.nodes.iter().enumerate().map(|(i, n)| (n.quest_id, i)).collect();
     let mut links: Vec<Link> = (graph.edges.iter().enumerate())
@@ -31,6 +34,41 @@ pub fn links(graph: &Graph) -> Vec<Link> {
         .collect();
     links.sort_by_key(|l| (l.from, l.to, graph.edges[l.edge].kind, l.edge));
     links.dedup_by_key(|l| (l.from, l.to, graph.edges[l.edge].kind));
+    if links.len() > TANGLE { without_implied(graph.nodes.len(), links) } else { links }
+}
+
+/// Transitive reduction, apart from edges that close a cycle.
+fn without_implied(count: usize, mut links: Vec<Link>) -> Vec<Link> {
+    let mut all = vec![Vec::new(); count];
+    for l in links.iter().filter(|l| l.from != l.to) {
+        all[l.from].push(l.to);
+    }
+    let (topological, forward) = break_cycles(&(0..count).collect::<Vec<_>>(), &all);
+    let mut place = vec![0; count];
+    for (at, &n) in topological.iter().enumerate() {
+        place[n] = at;
+    }
+    let words = count.div_ceil(64);
+    let mut reached = vec![0_u64; count * words];
+    let mut implied = HashSet::new();
+    for &n in topological.iter().rev() {
+        let mut next = forward[&n].clone();
+        // The nearest first: whatever leads on to another one stands before it.
+        next.sort_by_key(|&m| place[m]);
+        let mut known = vec![0_u64; words];
+        for m in next {
+            if known[m / 64] >> (m % 64) & 1 == 1 {
+                implied.insert((n, m));
+                continue;
+            }
+            known[m / 64] |= 1 << (m % 64);
+            for (word, more) in known.iter_mut().zip(&reached[m * words..]) {
+                *word |= more;
+            }
+        }
+        reached[n * words..(n + 1) * words].copy_from_slice(&known);
+    }
+    links.retain(|l| !implied.contains(&(l.from, l.to)));
     links
 }
 

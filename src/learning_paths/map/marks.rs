@@ -1,10 +1,13 @@
 //! Marks of a learner's status, drawn as shapes so that no font has to know them, and the legend.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
+
+use uuid::Uuid;
 
 use super::style::{class, label};
 use super::svg::write;
-use super::{EdgeKind, Graph, Status, text};
+use super::{Edge, EdgeKind, Graph, Status, text};
 use crate::quests::model::DifficultyLevel;
 
 /// Height of one row of the legend.
@@ -27,10 +30,10 @@ pub fn name(status: Status) -> &'static str {
 pub fn mark(out: &mut String, status: Status, x: i32, y: i32) {
     let shape = match status {
         Status::Completed => "<circle class=\"fd\" r=\"9\"/><path class=\"m mi\" d=\"M-4 0l3 3 5-6\"/>",
-        Status::InProgress => "<circle class=\"m sn\" r=\"8\"/><path class=\"fn\" d=\"M-2-4.5l6.5 4.5-6.5 4.5z\"/>",
+        Status::InProgress => "<circle class=\"fn\" r=\"9\"/><path class=\"fi\" d=\"M-3-5l8 5-8 5z\"/>",
         Status::Paused => "<circle class=\"m sn\" r=\"8\"/><path class=\"m sn\" d=\"M-2.5-3v6M2.5-3v6\"/>",
-        Status::Abandoned => "<circle class=\"fl\" r=\"9\"/><path class=\"m mi\" d=\"M-3-3l6 6M3-3l-6 6\"/>",
-        Status::Available => "<circle class=\"m sb\" r=\"8\"/><path class=\"m sb\" d=\"M-3.5 0h6.5M.5-3l3 3-3 3\"/>",
+        Status::Abandoned => "<circle class=\"m sl\" r=\"8\"/><path class=\"m sl\" d=\"M-3-3l6 6M3-3l-6 6\"/>",
+        Status::Available => "<circle class=\"fo\" r=\"9\"/><path class=\"m mo\" d=\"M-4 0h7M0-3.5l3.5 3.5-3.5 3.5\"/>",
         Status::Locked => {
             "<path class=\"m ss\" d=\"M-3.5-1v-3a3.5 3.5 0 0 1 7 0v3\"/>\
              <rect class=\"fs\" x=\"-6\" y=\"-1\" width=\"12\" height=\"9\" rx=\"2\"/>"
@@ -44,7 +47,7 @@ pub fn mark(out: &mut String, status: Status, x: i32, y: i32) {
 enum Sample {
     Level(DifficultyLevel),
     Border { dashed: bool },
-    Edge(&'static str, &'static str),
+    Edge(&'static str),
     Mark(Status),
 }
 
@@ -54,21 +57,28 @@ pub fn legend(out: &mut String, graph: &Graph, against: bool, x: i32, y: i32, ro
     for level in
         [DifficultyLevel::Beginner, DifficultyLevel::Intermediate, DifficultyLevel::Advanced, DifficultyLevel::Expert]
     {
-        samples.push((Sample::Level(level), label(level)));
+        if graph.nodes.iter().any(|node| node.difficulty_level == level) {
+            samples.push((Sample::Level(level), label(level)));
+        }
     }
-    samples.push((Sample::Border { dashed: false }, "Mandatory"));
-    samples.push((Sample::Border { dashed: true }, "Optional"));
-    if graph.edges.iter().any(|e| e.kind == EdgeKind::Prerequisite) {
-        samples.push((Sample::Edge("p", "ah"), "Prerequisite"));
+    if graph.nodes.iter().any(|node| !node.is_mandatory) {
+        samples.push((Sample::Border { dashed: false }, "Mandatory"));
+        samples.push((Sample::Border { dashed: true }, "Optional"));
     }
-    if graph.edges.iter().any(|e| e.kind == EdgeKind::Prerequisite) && graph.nodes.iter().any(|n| n.status.is_some()) {
-        samples.push((Sample::Edge("g", "ag"), "Prerequisite met"));
+    let completed: HashSet<Uuid> =
+        graph.nodes.iter().filter(|n| n.status == Some(Status::Completed)).map(|n| n.quest_id).collect();
+    let met = |edge: &Edge| edge.kind == EdgeKind::Prerequisite && completed.contains(&edge.from);
+    if graph.edges.iter().any(|edge| edge.kind == EdgeKind::Prerequisite && !met(edge)) {
+        samples.push((Sample::Edge(""), "Prerequisite"));
     }
-    if graph.edges.iter().any(|e| e.kind == EdgeKind::Criterion) {
-        samples.push((Sample::Edge("c", "ac"), "Criterion of the path"));
+    if graph.edges.iter().any(met) {
+        samples.push((Sample::Edge("g"), "Prerequisite met"));
+    }
+    if graph.edges.iter().any(|edge| edge.kind == EdgeKind::Criterion) {
+        samples.push((Sample::Edge("c"), "Criterion of the path"));
     }
     if against {
-        samples.push((Sample::Edge("x", "ax"), "Against the order"));
+        samples.push((Sample::Edge("x"), "Against the order"));
     }
     let mut shown: Vec<Status> = graph.nodes.iter().filter_map(super::svg::status).collect();
     shown.sort_unstable();
@@ -81,7 +91,7 @@ pub fn legend(out: &mut String, graph: &Graph, against: bool, x: i32, y: i32, ro
             Sample::Mark(_) => 20,
             _ => 32,
         };
-        let wide = picture + 6 + text::width(words, 12);
+        let wide = picture + 6 + text::width(words, 13);
         if at > x && at + wide > x + room {
             (at, line) = (x, line + ROW);
         }
@@ -101,27 +111,28 @@ pub fn legend(out: &mut String, graph: &Graph, against: bool, x: i32, y: i32, ro
                 );
             }
             Sample::Border { dashed } => {
-                let dash = if dashed { " stroke-dasharray=\"6 4\"" } else { "" };
+                let dash = if dashed { " stroke-dasharray=\"7 4\"" } else { "" };
                 write(
                     out,
                     format_args!(
-                        "<rect x=\"{}\" y=\"{}\" width=\"30\" height=\"16\" rx=\"4\" fill=\"none\" class=\"ss\" \
+                        "<rect x=\"{}\" y=\"{}\" width=\"30\" height=\"16\" rx=\"4\" fill=\"none\" class=\"plain\" \
                          stroke-width=\"1.5\"{dash}/>",
                         at + 1,
                         middle - 8
                     ),
                 );
             }
-            Sample::Edge(class, head) => write(
+            Sample::Edge(class) => write(
                 out,
                 format_args!(
-                    "<g class=\"edge\"><path class=\"{class}\" d=\"M{at} {middle}H{}\" marker-end=\"url(#{head})\"/></g>",
+                    "<g class=\"{class}\"><path class=\"line\" d=\"M{at} {middle}h23\"/>\
+                     <path class=\"head\" d=\"M{} {middle}l-9-5v10z\"/></g>",
                     at + 30
                 ),
             ),
             Sample::Mark(status) => mark(out, status, at + 10, middle),
         }
-        write(out, format_args!("<text class=\"note\" x=\"{}\" y=\"{}\">{words}</text>", at + picture + 6, middle + 4));
+        write(out, format_args!("<text class=\"note\" x=\"{}\" y=\"{}\">{words}</text>", at + picture + 6, middle + 5));
         at += wide + 22;
     }
     line + ROW - y

@@ -3,13 +3,10 @@
 //! The drawing is pure: the same graph gives the same bytes. Quests are laid out in layers from left
 //! to right, chapters are vertical bands in their sequence, and a quest stays inside its band.
 //!
-//! The layout is our own, because no crate of November 2026 fits. What we need is to *give* each band
-//! its columns; a general Sugiyama crate ranks the whole graph itself. `rust-sugiyama` 0.4 (one release
-//! a year) and `layout-rs` 0.1.3 (draws its own SVG, last release in April 2025) take no ranks from
-//! outside; `dagre` 0.1.2 puts several clusters into one column; `ascii-dag` 0.11 counts in terminal
-//! cells and changes its API monthly; `dugong` 0.9 is open enough to be fed with ranks, but its own
-//! README says that it is an implementation detail of Mermaid, "not a separately supported surface".
+//! `docs/architecture.md` says why the layout is our own.
 
+mod card;
+mod edges;
 mod layers;
 mod layout;
 mod marks;
@@ -20,6 +17,7 @@ mod svg;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tracks;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -65,6 +63,8 @@ pub struct Node {
     pub is_mandatory: bool,
     pub experience_points: i32,
     pub is_active: bool,
+    /// Chapters that criteria of this path look at: their mandatory quests come first
+    pub after_chapters: Vec<Uuid>,
     /// Where the learner stands; absent when nobody in particular asks
     pub status: Option<Status>,
     /// Percentage of the learner's attempt, 0 to 100
@@ -88,7 +88,7 @@ pub struct Edge {
 pub enum EdgeKind {
     /// A prerequisite of the quest itself, wherever it is used
     Prerequisite,
-    /// A criterion of this path
+    /// A criterion of this path looks at it
     Criterion,
 }
 

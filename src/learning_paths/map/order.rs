@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::Graph;
 use super::layers::{Band, Link};
+use super::{EdgeKind, Graph};
+
+/// From how many edges into one quest on these run together.
+const MERGING: usize = 4;
 
 /// What takes a place in a column: a node, or a way point of the edges that pass it.
 #[derive(Debug, Default)]
@@ -15,12 +18,24 @@ pub struct Item {
     pub right: Vec<usize>,
 }
 
+/// Edges that run as one line as far as they can. All of them have one end in common, so that a line
+/// never says more than is so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bundle {
+    /// Item of the end in common
+    pub end: usize,
+    /// It is where they come from, seen from the left
+    pub parts: bool,
+    pub kind: EdgeKind,
+    /// They point to the left, against the reading direction, or stay in their column
+    pub against: bool,
+}
+
 /// An edge with the items it passes, from left to right.
 #[derive(Debug)]
 pub struct Chain {
     pub link: Link,
-    /// The edge points to the left, against the reading direction
-    pub against: bool,
+    pub bundle: Bundle,
     /// Items of its two ends
     pub from: usize,
     pub to: usize,
@@ -38,8 +53,8 @@ pub struct Ordered {
     pub chains: Vec<Chain>,
 }
 
-/// Orders all columns of all bands. Edges of one kind from one node share their way points, so that they
-/// leave as a single line and branch late.
+/// Orders all columns of all bands. Edges of a bundle share their way points: they leave as a single line and
+/// branch late, or meet early and arrive as one.
 pub fn order(graph: &Graph, bands: &[Band], links: &[Link]) -> Ordered {
     let columns: Vec<&[usize]> = bands.iter().flat_map(|b| b.columns.iter().map(Vec::as_slice)).collect();
     let mut items: Vec<Item> = Vec::new();
@@ -54,14 +69,23 @@ pub fn order(graph: &Graph, bands: &[Band], links: &[Link]) -> Ordered {
     }
     let mut shared = HashMap::new();
     let mut chains = Vec::new();
+    let kind = |link: &Link| graph.edges[link.edge].kind;
+    let (mut leaving, mut entering) = (HashMap::new(), HashMap::new());
+    for link in links {
+        *leaving.entry((link.from, kind(link))).or_insert(0) += 1;
+        *entering.entry((link.to, kind(link))).or_insert(0) += 1;
+    }
     for &link in links {
         let (from, to) = (item_of[link.from], item_of[link.to]);
         let against = items[from].column >= items[to].column;
         let (first, last) = if against { (to, from) } else { (from, to) };
+        let kind = kind(&link);
+        let meets = entering[&(link.to, kind)] >= leaving[&(link.from, kind)].max(MERGING);
+        let parts = against || !meets;
+        let bundle = Bundle { end: if parts { first } else { last }, parts, kind, against };
         let mut passed = vec![first];
         for (column, tied) in tied.iter_mut().enumerate().take(items[last].column).skip(items[first].column + 1) {
-            let key = (first, graph.edges[link.edge].kind, against, column);
-            let item = *shared.entry(key).or_insert_with(|| {
+            let item = *shared.entry((bundle, column)).or_insert_with(|| {
                 items.push(Item { column, ..Item::default() });
                 tied.push(items.len() - 1);
                 items.len() - 1
@@ -75,7 +99,7 @@ pub fn order(graph: &Graph, bands: &[Band], links: &[Link]) -> Ordered {
                 items[pair[1]].left.push(pair[0]);
             }
         }
-        chains.push(Chain { link, against, from, to, items: passed });
+        chains.push(Chain { link, bundle, from, to, items: passed });
     }
     for item in &mut items {
         for side in [&mut item.left, &mut item.right] {

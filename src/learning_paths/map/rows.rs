@@ -4,20 +4,22 @@ use super::layout::BOX_HEIGHT;
 use super::order::{Item, Ordered};
 
 /// Smallest distance of two boxes in a column.
-const BOX_GAP: f64 = 30.0;
-/// Distance of two rows; a single edge fits between two boxes.
+const BOX_GAP: f64 = 32.0;
+/// Distance of two rows; two edges fit between two boxes.
 const PITCH: f64 = BOX_HEIGHT as f64 + BOX_GAP;
 /// Distance of a passing edge from a box it passes, and of two passing edges.
-const EDGE_GAP: f64 = 15.0;
-const LINE_GAP: f64 = 12.0;
+const EDGE_GAP: f64 = 10.0;
+const LINE_GAP: f64 = 11.0;
 /// Smallest distance of a passing edge from a box without edges.
 const CLEARANCE: f64 = 8.0;
 /// Space above and below all boxes.
 const MARGIN: i32 = 22;
-/// Rounds of moving; from when the boxes, and the lines between them, keep to the rows.
-const ROUNDS: usize = 38;
-const SNAP_BOXES: usize = 28;
-const SNAP_LINES: usize = 34;
+/// Rounds of moving freely, with the boxes on their rows, and with the lines between them in place as well.
+const FREELY: usize = 28;
+const ON_ROWS: usize = 6;
+const IN_LINE: usize = 4;
+/// Above so many items the free rounds are few: what they smooth is a tangle.
+const MANY: usize = 20_000;
 
 /// Middle of every item and the height of all, in whole pixels: columns move towards their neighbours, then the boxes snap
 /// to rows that agree in all columns.
@@ -40,13 +42,15 @@ pub fn rows(ordered: &Ordered) -> (Vec<i32>, i32) {
     }
     let mut fixed: Vec<Option<(f64, f64)>> = vec![None; items.len()];
     let count = ordered.tied.len();
-    for round in 0..ROUNDS {
-        if round == SNAP_BOXES {
+    let snap_boxes = if items.len() > MANY { FREELY / 4 } else { FREELY };
+    let snap_lines = snap_boxes + ON_ROWS;
+    for round in 0..snap_lines + IN_LINE {
+        if round == snap_boxes {
             for (column, tied) in ordered.tied.iter().enumerate() {
                 snap(items, tied, &steps[column], room - full(column), &middle, &mut fixed);
             }
         }
-        if round == SNAP_LINES {
+        if round == snap_lines {
             for i in (0..items.len()).filter(|&i| items[i].node.is_none()) {
                 fixed[i] = Some((((middle[i] + BOX_GAP / 2.0) / PITCH).round() * PITCH - BOX_GAP / 2.0, 1.0));
             }
@@ -62,7 +66,7 @@ pub fn rows(ordered: &Ordered) -> (Vec<i32>, i32) {
             let slack = (room * PITCH - stacked[column].last().map_or(0.0, |y| y + PITCH / 2.0)).max(0.0);
             for ((&i, offset), level) in ordered.tied[column].iter().zip(&stacked[column]).zip(nearest_rising(&wishes))
             {
-                middle[i] = offset + if round < SNAP_BOXES { level.clamp(0.0, slack) } else { level };
+                middle[i] = offset + if round < snap_boxes { level.clamp(0.0, slack) } else { level };
             }
         }
     }

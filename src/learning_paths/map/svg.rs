@@ -2,16 +2,18 @@
 
 use std::fmt::Write as _;
 
-use super::layout::{BOX_HEIGHT, BOX_WIDTH, Layout, Place, Route};
-use super::marks::{legend, mark, name, stripe};
-use super::style::{CSS, class, label};
-use super::text::{ellipsis, escape, width, wrap};
-use super::{EdgeKind, Graph, Node, Status};
+use super::card::card;
+use super::edges::{befores, edges};
+use super::layout::{BandPlace, Layout};
+use super::marks::legend;
+use super::style::{CSS, ROOT};
+use super::text::{ellipsis, escape, wrap};
+use super::{Graph, Node, Status};
 
 /// Space around everything.
 const EDGE: i32 = 28;
-/// Narrowest picture, so that the header has room.
-const NARROWEST: i32 = 760;
+/// Height of the bands' titles.
+const HEAD: i32 = 72;
 
 /// Appends formatted text.
 pub fn write(out: &mut String, text: std::fmt::Arguments) {
@@ -24,12 +26,19 @@ pub fn status(node: &Node) -> Option<Status> {
     node.status.or_else(|| (!node.is_active).then_some(Status::Inactive))
 }
 
+/// A learner asks.
+pub fn is_personal(graph: &Graph) -> bool {
+    graph.nodes.iter().any(|node| node.status.is_some())
+}
+
 /// The whole document.
 pub fn render(graph: &Graph, layout: &Layout) -> String {
-    let inner = layout.width.max(NARROWEST - 2 * EDGE);
+    let inner = layout.width;
+    // Ids of this map only: a page may hold several.
+    let id = format!("m{:012x}", graph.learning_path_id.as_u128() & 0xffff_ffff_ffff);
     let mut body = String::with_capacity(4_096 + 1_500 * graph.nodes.len());
-    let mut y = header(&mut body, graph, inner);
-    let against = layout.routes.iter().any(|r| r.against);
+    let counts = ellipsis(&counts(graph, layout.routes.len()), 14, inner);
+    let mut y = header(&mut body, graph, &counts, inner);
     if graph.nodes.is_empty() && graph.chapters.is_empty() {
         write(
             &mut body,
@@ -43,50 +52,48 @@ pub fn render(graph: &Graph, layout: &Layout) -> String {
         );
         y += 120;
     } else {
-        y += legend(&mut body, graph, against, EDGE, y, inner) + 14;
-        y = picture(&mut body, graph, layout, EDGE + (inner - layout.width) / 2, y);
+        if !graph.nodes.is_empty() {
+            let against = layout.routes.iter().any(|route| route.bundle.against);
+            y += legend(&mut body, graph, against, EDGE, y, inner) + 14;
+        }
+        y = picture(&mut body, graph, layout, &id, y);
     }
     let (wide, high) = (inner + 2 * EDGE, y + EDGE);
-    let title = escape(&graph.name);
-    let mut out = String::with_capacity(body.len() + 4_096);
+    let mut out = String::with_capacity(body.len() + 8_192);
     write(
         &mut out,
         format_args!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{wide}\" height=\"{high}\" viewBox=\"0 0 {wide} {high}\" \
-             role=\"img\" aria-labelledby=\"map-title map-desc\">\n<title id=\"map-title\">{title}</title>\n\
-             <desc id=\"map-desc\">Map of a learning path: {}.</desc>\n<style>{CSS}</style>\n<defs>",
-            counts(graph)
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"{ROOT}\" width=\"{wide}\" height=\"{high}\" \
+             viewBox=\"0 0 {wide} {high}\" role=\"graphics-document\" aria-labelledby=\"{id}t\" aria-describedby=\"{id}d\">\n\
+             <title id=\"{id}t\">{}</title>\n<desc id=\"{id}d\">Map of a learning path: {}.</desc>\n\
+             <style>{}</style>\n<rect class=\"page\" width=\"{wide}\" height=\"{high}\"/>\n",
+            escape(&graph.name),
+            counts,
+            *CSS
         ),
     );
-    for (id, class) in [("ah", "h"), ("ac", "hc"), ("ax", "hx"), ("ag", "hg")] {
-        write(
-            &mut out,
-            format_args!(
-                "<marker id=\"{id}\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"9\" markerHeight=\"9\" \
-                 markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path class=\"{class}\" d=\"M0 0L10 5L0 10z\"/></marker>"
-            ),
-        );
-    }
-    write(&mut out, format_args!("</defs>\n<rect width=\"{wide}\" height=\"{high}\" fill=\"var(--page)\"/>\n"));
     out.push_str(&body);
     out.push_str("</svg>\n");
     out
 }
 
 /// Name and counts, and a learner's progress; answers where the next part begins.
-fn header(out: &mut String, graph: &Graph, inner: i32) -> i32 {
+fn header(out: &mut String, graph: &Graph, counts: &str, inner: i32) -> i32 {
     let mut y = EDGE + 24;
     for line in wrap(&graph.name, 26, &[inner, inner]) {
         write(out, format_args!("<text class=\"name\" x=\"{EDGE}\" y=\"{y}\">{}</text>", escape(&line)));
         y += 32;
     }
-    let counts = counts(graph);
     write(out, format_args!("<text class=\"sub\" x=\"{EDGE}\" y=\"{}\">{counts}</text>\n", y - 6));
     y += 16;
-    if graph.nodes.iter().any(|n| n.status.is_some()) {
+    if is_personal(graph) {
         let mandatory: Vec<&Node> = graph.nodes.iter().filter(|n| n.is_mandatory).collect();
         let done = mandatory.iter().filter(|n| n.status == Some(Status::Completed)).count();
-        let words = format!("{done} of {} mandatory quests completed", mandatory.len());
+        let mut words = format!("{done} of {} completed", plural(mandatory.len(), "mandatory quest"));
+        let open = graph.nodes.iter().filter(|n| n.status == Some(Status::Available)).count();
+        if open > 0 {
+            write(&mut words, format_args!(" · {open} available now"));
+        }
         let filled = (240 * done).checked_div(mandatory.len()).unwrap_or(0);
         write(
             out,
@@ -105,8 +112,8 @@ fn header(out: &mut String, graph: &Graph, inner: i32) -> i32 {
     y
 }
 
-fn counts(graph: &Graph) -> String {
-    let points: i64 = graph.nodes.iter().map(|n| i64::from(n.experience_points)).sum();
+/// What the map holds, in words; `drawn` is the number of edges in it.
+fn counts(graph: &Graph, drawn: usize) -> String {
     let optional = graph.nodes.iter().filter(|n| !n.is_mandatory).count();
     let mut parts = vec![plural(graph.nodes.len(), "quest")];
     if optional > 0 {
@@ -115,9 +122,18 @@ fn counts(graph: &Graph) -> String {
     if !graph.chapters.is_empty() {
         parts.push(plural(graph.chapters.len(), "chapter"));
     }
-    parts.push(plural(graph.edges.len(), "connection"));
-    parts.push(format!("{} XP", thousands(points)));
+    if !graph.edges.is_empty() {
+        parts.push(plural(graph.edges.len(), "connection"));
+    }
+    if drawn < graph.edges.len() {
+        parts.push(format!("{drawn} drawn, which imply the others"));
+    }
+    parts.push(format!("{} XP", thousands(experience(&graph.nodes))));
     parts.join(" · ")
+}
+
+fn experience<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> i64 {
+    nodes.into_iter().map(|node| i64::from(node.experience_points)).sum()
 }
 
 fn plural(count: usize, word: &str) -> String {
@@ -125,7 +141,7 @@ fn plural(count: usize, word: &str) -> String {
 }
 
 /// A number with commas between its thousands.
-fn thousands(number: i64) -> String {
+pub fn thousands(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut out = String::from(if number < 0 { "-" } else { "" });
     for (at, digit) in digits.chars().enumerate() {
@@ -138,20 +154,19 @@ fn thousands(number: i64) -> String {
 }
 
 /// Bands, edges and boxes; answers where the picture ends.
-fn picture(out: &mut String, graph: &Graph, layout: &Layout, left: i32, top: i32) -> i32 {
-    let headed = !graph.chapters.is_empty();
-    let head = if headed { 66 } else { 0 };
-    let high = head + layout.height;
+fn picture(out: &mut String, graph: &Graph, layout: &Layout, id: &str, top: i32) -> i32 {
+    let left = EDGE;
+    let head = if graph.chapters.is_empty() { 0 } else { HEAD };
+    let (wide, high) = (layout.width, head + layout.height);
     write(
         out,
         format_args!(
-            "<clipPath id=\"frame\"><rect x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{high}\" rx=\"14\"/></clipPath>\n\
-             <g clip-path=\"url(#frame)\">\n",
-            layout.width
+            "<g aria-hidden=\"true\">\n<clipPath id=\"{id}f\"><rect x=\"{left}\" y=\"{top}\" width=\"{wide}\" height=\"{high}\" rx=\"14\"/>\
+             </clipPath>\n<g clip-path=\"url(#{id}f)\">"
         ),
     );
     for (at, band) in layout.bands.iter().enumerate() {
-        let (x, class) = (left + band.x, if at % 2 == 0 { "band" } else { "band2" });
+        let (x, class) = (left + band.x, if at % 2 == 0 { "band" } else { "tint" });
         write(
             out,
             format_args!("<rect class=\"{class}\" x=\"{x}\" y=\"{top}\" width=\"{}\" height=\"{high}\"/>", band.width),
@@ -159,194 +174,80 @@ fn picture(out: &mut String, graph: &Graph, layout: &Layout, left: i32, top: i32
         if at > 0 {
             write(out, format_args!("<path class=\"sep\" d=\"M{x} {top}v{high}\"/>"));
         }
-        if headed {
-            let title = band.lane.map_or("Without a chapter", |lane| graph.chapters[lane].title.as_str());
-            let room = band.width - 44;
-            write(out, format_args!("<g><title>{}</title>", escape(title)));
-            let lines = wrap(title, 15, &[room, room]);
-            let first = if lines.len() > 1 { 24 } else { 30 };
-            let mut y = top + first;
-            for line in lines {
-                write(out, format_args!("<text class=\"lane\" x=\"{}\" y=\"{y}\">{}</text>", x + 26, escape(&line)));
-                y += 18;
-            }
-            let note = format!("{} · {} XP", plural(band.quests, "quest"), thousands(band.points));
-            write(out, format_args!("<text class=\"note\" x=\"{}\" y=\"{y}\">{note}</text></g>\n", x + 26));
-        }
     }
-    out.push_str("</g>\n");
     write(
         out,
         format_args!(
-            "<rect class=\"frame\" x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{high}\" rx=\"14\"/>\n",
-            layout.width
+            "</g>\n<rect class=\"frame\" x=\"{left}\" y=\"{top}\" width=\"{wide}\" height=\"{high}\" rx=\"14\"/>\n\
+             <g transform=\"translate({left} {})\">\n",
+            top + head
         ),
     );
-    write(out, format_args!("<g transform=\"translate({left} {})\">\n<g class=\"edge\">\n", top + head));
-    edges(out, graph, layout);
-    out.push_str("</g>\n");
-    for (node, place) in graph.nodes.iter().zip(&layout.boxes) {
-        quest(out, node, *place);
+    if !layout.routes.is_empty() {
+        behind(out, layout, id);
+        edges(out, graph, layout, &format!("url(#{id}b)"));
+    }
+    out.push_str("</g>\n</g>\n");
+    write(out, format_args!("<g transform=\"translate({left} {})\">\n", top + head));
+    let befores = befores(graph);
+    for band in &layout.bands {
+        band_head(out, graph, band);
+        for &node in &band.nodes {
+            let node_of = &graph.nodes[node];
+            card(out, node_of, layout.boxes[node], befores.get(&node_of.quest_id).map(String::as_str));
+        }
+        out.push_str("</g>\n");
     }
     out.push_str("</g>\n");
     top + high
 }
 
-/// Edges, those of one quest together: a halo sets them off from what they cross, not from each other.
-fn edges(out: &mut String, graph: &Graph, layout: &Layout) {
-    let mut routes: Vec<&Route> = layout.routes.iter().collect();
-    routes.sort_by(|a, b| (a.from, &a.points, a.edge).cmp(&(b.from, &b.points, b.edge)));
-    let titles: std::collections::HashMap<_, _> = graph.nodes.iter().map(|n| (n.quest_id, n.title.as_str())).collect();
-    for group in routes.chunk_by(|a, b| a.from == b.from) {
-        let mut drawn: &[(i32, i32)] = &[];
-        for route in group {
-            // Where it runs along the route before, that one's halo will do. Columns begin at odd points.
-            let shared = route.points.iter().zip(drawn).take_while(|(a, b)| a == b).count();
-            let branch = shared.saturating_sub(1) / 2 * 2;
-            write(out, format_args!("<path class=\"halo\" d=\"{}\"/>", path(&route.points[branch..])));
-            drawn = &route.points;
-        }
-        out.push('\n');
-        for route in group {
-            let edge = &graph.edges[route.edge];
-            let (class, head) = match edge.kind {
-                _ if route.against => (" class=\"x\"", "ax"),
-                EdgeKind::Criterion => (" class=\"c\"", "ac"),
-                EdgeKind::Prerequisite if met(graph, route) => (" class=\"g\"", "ag"),
-                EdgeKind::Prerequisite => ("", "ah"),
-            };
-            let title = |id| titles.get(id).map(|t| escape(t)).unwrap_or_default();
-            write(
-                out,
-                format_args!(
-                    "<g><title>{} → {}</title><path{class} d=\"{}\" marker-end=\"url(#{head})\"/></g>\n",
-                    title(&edge.from),
-                    title(&edge.to),
-                    path(&route.points)
-                ),
-            );
-        }
-    }
-}
-
-/// The learner has completed what the edge asks for.
-fn met(graph: &Graph, route: &Route) -> bool {
-    graph.nodes[route.from].status == Some(Status::Completed)
-}
-
-/// Curves in the gaps, straight lines through the columns between them.
-fn path(points: &[(i32, i32)]) -> String {
-    let mut d = String::new();
-    let Some((&start, rest)) = points.split_first() else { return d };
-    write(&mut d, format_args!("M{} {}", start.0, start.1));
-    let mut from = start;
-    for (at, &to) in rest.iter().enumerate() {
-        if from.1 == to.1 {
-            // A straight run over several columns is one line.
-            if rest.get(at + 1).is_none_or(|next| next.1 != to.1) {
-                write(&mut d, format_args!("H{}", to.0));
-            }
-        } else if from.0 == to.0 {
-            let out = from.0 + 34;
-            write(&mut d, format_args!("C{out} {} {out} {} {} {}", from.1, to.1, to.0, to.1));
-        } else {
-            let middle = i32::midpoint(from.0, to.0);
-            write(&mut d, format_args!("C{middle} {} {middle} {} {} {}", from.1, to.1, to.0, to.1));
-        }
-        from = to;
-    }
-    d
-}
-
-/// A quest's box.
-fn quest(out: &mut String, node: &Node, place: Place) {
-    let Place { x, y } = place;
-    let status = status(node);
-    let mut classes = class(node.difficulty_level).to_owned();
-    if !node.is_mandatory {
-        classes.push_str(" o");
-    }
-    match status {
-        Some(Status::Completed) => classes.push_str(" d"),
-        Some(Status::Locked | Status::Inactive | Status::Abandoned) => classes.push_str(" q"),
-        _ => {}
-    }
-    let level = label(node.difficulty_level);
-    let points = format!("{} XP", thousands(i64::from(node.experience_points)));
-    let need = if node.is_mandatory { "mandatory" } else { "optional" };
-    let stands = status.map(|s| format!(", {}", name(s).to_lowercase())).unwrap_or_default();
+/// The bands' colours from left to right, as paint for what sets an edge off from others.
+fn behind(out: &mut String, layout: &Layout, id: &str) {
     write(
         out,
         format_args!(
-            "<g class=\"{classes}\"><title>{} ({level}, {points}, {need}{stands})</title>\
-             <rect class=\"card\" x=\"{x}\" y=\"{y}\" width=\"{BOX_WIDTH}\" height=\"{BOX_HEIGHT}\" rx=\"9\"/>\
-             <path class=\"stripe\" d=\"{}\"/>",
-            escape(&node.title),
-            stripe(x, y, BOX_HEIGHT, 9)
+            "<linearGradient id=\"{id}b\" gradientUnits=\"userSpaceOnUse\" x1=\"0\" y1=\"0\" x2=\"{}\" y2=\"0\">",
+            layout.width
         ),
     );
-    let room = BOX_WIDTH - 30;
-    let percentage = under_way(node, status);
-    let first = match (status, percentage) {
-        (_, Some(_)) => room - 54,
-        (Some(_), None) => room - 20,
-        (None, None) => room,
+    for (at, band) in layout.bands.iter().enumerate() {
+        let class = if at % 2 == 0 { "sb" } else { "st" };
+        for x in [band.x, band.x + band.width] {
+            write(out, format_args!("<stop class=\"{class}\" offset=\"{}\"/>", share(x, layout.width)));
+        }
+    }
+    out.push_str("</linearGradient>\n");
+}
+
+/// A part of a whole, with six decimals: in a wide picture fewer would miss by pixels.
+fn share(part: i32, whole: i32) -> String {
+    let millionths = i64::from(part) * 1_000_000 / i64::from(whole.max(1));
+    if millionths >= 1_000_000 { "1".to_owned() } else { format!("0.{millionths:06}") }
+}
+
+/// Opens a band's group, and draws its title and counts above its boxes.
+fn band_head(out: &mut String, graph: &Graph, band: &BandPlace) {
+    let title = band.lane.map_or("Without a chapter", |lane| graph.chapters[lane].title.as_str());
+    if graph.chapters.is_empty() {
+        out.push_str("<g>\n");
+        return;
+    }
+    let nodes = || band.nodes.iter().map(|&node| &graph.nodes[node]);
+    let count = if is_personal(graph) && !band.nodes.is_empty() {
+        let done = nodes().filter(|node| node.status == Some(Status::Completed)).count();
+        format!("{done} of {} completed", band.nodes.len())
+    } else {
+        plural(band.nodes.len(), "quest")
     };
-    let mut base = y + 22;
-    for line in wrap(&node.title, 13, &[first, room, room]) {
-        write(out, format_args!("<text class=\"t\" x=\"{}\" y=\"{base}\">{}</text>", x + 18, escape(&line)));
-        base += 16;
+    let room = band.width - 44;
+    let note = ellipsis(&format!("{count} · {} XP", thousands(experience(nodes()))), 13, room);
+    write(out, format_args!("<g role=\"group\" aria-label=\"{0}\">\n<g><title>{0}</title>", escape(title)));
+    let lines = wrap(title, 16, &[room, room]);
+    let (x, mut y) = (band.x + 26, if lines.len() > 1 { 25 } else { 32 } - HEAD);
+    for line in lines {
+        write(out, format_args!("<text class=\"lane\" x=\"{x}\" y=\"{y}\">{}</text>", escape(&line)));
+        y += 19;
     }
-    if let Some(status) = status {
-        mark(out, status, x + BOX_WIDTH - 17, y + 17);
-    }
-    let chip = width(level, 11) + 14;
-    let line = y + BOX_HEIGHT - 30;
-    write(
-        out,
-        format_args!(
-            "<rect class=\"tag\" x=\"{}\" y=\"{line}\" width=\"{chip}\" height=\"17\" rx=\"8\"/>\
-             <text class=\"chip\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{level}</text>",
-            x + 18,
-            x + 18 + chip / 2,
-            line + 12
-        ),
-    );
-    let points = ellipsis(&points, 11, BOX_WIDTH - chip - 38);
-    write(
-        out,
-        format_args!(
-            "<text class=\"xp\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{points}</text>",
-            x + BOX_WIDTH - 12,
-            line + 12
-        ),
-    );
-    if let Some(percentage) = percentage {
-        progress(out, percentage, x, y);
-    }
-    out.push_str("</g>\n");
-}
-
-/// A bar along the lower side of the box, and the percentage beside the mark.
-fn progress(out: &mut String, percentage: i32, x: i32, y: i32) {
-    let (left, base) = (x + 18, y + BOX_HEIGHT - 8);
-    let full = BOX_WIDTH - 30;
-    write(
-        out,
-        format_args!(
-            "<rect class=\"track\" x=\"{left}\" y=\"{base}\" width=\"{full}\" height=\"4\" rx=\"2\"/>\
-             <rect class=\"bar\" x=\"{left}\" y=\"{base}\" width=\"{}\" height=\"4\" rx=\"2\"/>\
-             <text class=\"pc\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{percentage}%</text>",
-            full * percentage / 100,
-            x + BOX_WIDTH - 30,
-            y + 21
-        ),
-    );
-}
-
-/// Whole per cent of a quest under way.
-#[expect(clippy::cast_possible_truncation, reason = "clamped")]
-fn under_way(node: &Node, status: Option<Status>) -> Option<i32> {
-    matches!(status, Some(Status::InProgress | Status::Paused))
-        .then(|| node.completion_percentage.unwrap_or(0.0).clamp(0.0, 100.0).floor() as i32)
+    write(out, format_args!("<text class=\"note\" x=\"{x}\" y=\"{y}\">{note}</text></g>\n"));
 }

@@ -100,7 +100,7 @@ pub async fn create_chapter(
     .await?;
     let details = json!({ "learningPathId": path.id, "after": input });
     audit::note(connection, origin, "create", "chapter", id.0, details).await?;
-    changed(connection, origin, path).await?;
+    changed(connection, origin, path, &[]).await?;
     get_chapter(connection, path.id, id).await
 }
 
@@ -145,7 +145,14 @@ pub async fn update_chapter(
     }
     let details = json!({ "learningPathId": path.id, "before": current.input(), "after": input });
     audit::note(connection, origin, "update", "chapter", current.id.0, details).await?;
-    changed(connection, origin, path).await?;
+    // What it is called, where it stands and when it ends gate nothing.
+    let gates = |status: PathStatus, start| (status == PathStatus::Paused, start);
+    let quests = if gates(input.status, input.start_date) == gates(current.status, current.start_date) {
+        Vec::new()
+    } else {
+        quests_of(connection, current.id).await?
+    };
+    changed(connection, origin, path, &quests).await?;
     get_chapter(connection, path.id, current.id).await
 }
 
@@ -159,6 +166,7 @@ pub async fn delete_chapter(
     path: &LearningPath,
     chapter: &Chapter,
 ) -> Result<(), Refusal> {
+    let quests = quests_of(connection, chapter.id).await?;
     sqlx::query!(
         "WITH gone AS (DELETE FROM quest_chapters WHERE id = $1 RETURNING learning_path_id, sequence)
          UPDATE quest_chapters AS later SET sequence = later.sequence - 1
@@ -169,7 +177,7 @@ pub async fn delete_chapter(
     .await?;
     let details = json!({ "learningPathId": path.id, "before": chapter.input() });
     audit::note(connection, origin, "delete", "chapter", chapter.id.0, details).await?;
-    changed(connection, origin, path).await?;
+    changed(connection, origin, path, &quests).await?;
     Ok(())
 }
 
@@ -201,8 +209,14 @@ pub async fn order_chapters(
     .await?;
     let details = json!({ "before": before, "after": order });
     audit::note(connection, origin, "order chapters", "learning_path", path.id.0, details).await?;
-    changed(connection, origin, path).await?;
+    changed(connection, origin, path, &[]).await?;
     Ok(())
+}
+
+async fn quests_of(connection: &mut PgConnection, chapter: ChapterId) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT quest_id FROM learning_path_quests WHERE chapter_id = $1", chapter.0)
+        .fetch_all(connection)
+        .await
 }
 
 fn check_place(sequence: i32, end: i32) -> Result<(), Refusal> {

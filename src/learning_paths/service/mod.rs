@@ -18,21 +18,20 @@ pub use quests::{hold_quests, list_quests, set_quests, write_places};
 pub use crate::quests::service::refresh_path_totals;
 
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::model::LearningPath;
 use crate::origin::Origin;
-use crate::unlocks::reevaluate::{Target, request};
+use crate::unlocks::reevaluate::{Touched, request, waits};
 
-/// After an edit that learners of a published path may qualify by, or that moves those who are enrolled.
-async fn changed(connection: &mut PgConnection, origin: &Origin, path: &LearningPath) -> Result<(), sqlx::Error> {
-    let is_followed = sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM user_learning_path_progress WHERE learning_path_id = $1) AS "is_followed!""#,
-        path.id.0
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    if path.is_published || is_followed {
-        request(connection, origin, Target::Path(path.id)).await?;
-    }
-    Ok(())
+/// After an edit that learners may qualify by, or that moves those who are enrolled. `quests` are those
+/// that it gates otherwise, or that were taken out; a draft gates none, but may wait to be judged.
+async fn changed(
+    connection: &mut PgConnection,
+    origin: &Origin,
+    path: &LearningPath,
+    quests: &[Uuid],
+) -> Result<(), sqlx::Error> {
+    let quests = if path.is_published || waits(connection, path.id).await? { quests } else { &[] };
+    request(connection, origin, Touched { quests, paths: &[path.id.0] }).await
 }

@@ -9,6 +9,7 @@ use crate::audit;
 use crate::ids::{LearnerId, LearningPathId};
 use crate::learning_paths::model::{Filter, LearningPath, LearningPathInput, PathType, Refusal};
 use crate::origin::Origin;
+use crate::unlocks::reevaluate::{Touched, request, waits};
 
 /// The columns of [`LearningPath`]; `$where` names its rows.
 macro_rules! select_paths {
@@ -164,7 +165,17 @@ pub async fn delete_path(connection: &mut PgConnection, origin: &Origin, path: &
     if used {
         return Err(Refusal::InUse("learners have enrolled in this path; unpublish it instead"));
     }
+    // What it has gated is gated no more, and what waits to be judged with it has to be judged without it.
+    let is_touched = path.is_published || waits(connection, path.id).await?;
+    let quests = sqlx::query_scalar!(
+        "SELECT quest_id FROM learning_path_quests WHERE learning_path_id = $1 AND $2",
+        path.id.0,
+        is_touched
+    )
+    .fetch_all(&mut *connection)
+    .await?;
     sqlx::query!("DELETE FROM learning_paths WHERE id = $1", path.id.0).execute(&mut *connection).await?;
     audit::note(connection, origin, "delete", "learning_path", path.id.0, json!({ "before": path.input() })).await?;
+    request(connection, origin, Touched { quests: &quests, ..Touched::default() }).await?;
     Ok(())
 }

@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use super::blueprint::load_blueprint;
 use crate::audit;
-use crate::ids::{LearningPathId, QuestId};
+use crate::ids::LearningPathId;
 use crate::learning_paths::lint::{is_publishable, lint};
 use crate::learning_paths::model::{LearningPath, Refusal};
 use crate::origin::Origin;
-use crate::unlocks::reevaluate::{Target, request, request_all};
+use crate::unlocks::reevaluate::{Touched, request};
 
 /// Publishes a locked path; nothing happens when it is published already.
 ///
@@ -54,7 +54,11 @@ async fn set_published(
     let action = if published { "publish" } else { "unpublish" };
     let details = json!({ "before": { "isPublished": !published }, "after": { "isPublished": published } });
     audit::note(connection, origin, action, "learning_path", path.id.0, details).await?;
-    request(connection, origin, Target::Path(path.id)).await?;
+    let quests =
+        sqlx::query_scalar!("SELECT quest_id FROM learning_path_quests WHERE learning_path_id = $1", path.id.0)
+            .fetch_all(&mut *connection)
+            .await?;
+    request(connection, origin, Touched { quests: &quests, paths: &[path.id.0] }).await?;
     Ok(())
 }
 
@@ -73,7 +77,7 @@ pub async fn lock_drafts(connection: &mut PgConnection, path: LearningPathId) ->
     Ok(quests.into_iter().filter(|quest| !quest.is_active).map(|quest| quest.id).collect())
 }
 
-/// Activates locked quests; their paths are judged anew by whoever publishes.
+/// Activates locked quests; learners are judged anew in the background.
 ///
 /// # Errors
 /// When one of them cannot be active.
@@ -101,7 +105,6 @@ pub async fn activate_drafts(connection: &mut PgConnection, origin: &Origin, dra
         let details = json!({ "before": { "isActive": false }, "after": { "isActive": true } });
         audit::note(connection, origin, "update", "quest", *quest, details).await?;
     }
-    let targets: Vec<Target> = drafts.iter().map(|quest| Target::Quest(QuestId(*quest))).collect();
-    request_all(connection, origin, &targets).await?;
+    request(connection, origin, Touched { quests: drafts, paths: &[] }).await?;
     Ok(())
 }

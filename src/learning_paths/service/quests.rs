@@ -94,7 +94,12 @@ pub async fn set_quests(
     refresh_path_totals(connection, &[path.id.0]).await?;
     let details = json!({ "before": before, "after": quests });
     audit::note(connection, origin, "set quests", "learning_path", path.id.0, details).await?;
-    changed(connection, origin, path).await?;
+    // Added, taken out, or gated otherwise.
+    let others = |one: &[PathQuestInput], other: &[PathQuestInput]| -> Vec<Uuid> {
+        one.iter().filter(|place| !other.contains(place)).map(|place| place.quest_id.0).collect()
+    };
+    let touched = [others(&before, quests), others(quests, &before)].concat();
+    changed(connection, origin, path, &touched).await?;
     Ok(())
 }
 

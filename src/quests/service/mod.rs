@@ -11,7 +11,7 @@ mod units;
 
 pub use lists::{Cursor, list_quests};
 
-pub use paths::{followed, refresh_path_totals};
+pub use paths::refresh_path_totals;
 pub use prerequisites::{
     list_prerequisites, list_skill_rewards, lock_prerequisites, set_prerequisites, set_skill_rewards,
 };

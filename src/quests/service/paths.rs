@@ -1,11 +1,9 @@
-//! What an edit of a quest means for the learning paths that contain it: their points, their order, their learners.
+//! What an edit of a quest means for the learning paths that contain it: their points, their order.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::ids::{LearningPathId, QuestId};
-use crate::origin::Origin;
-use crate::unlocks::reevaluate::{Target, request};
+use crate::ids::QuestId;
 
 /// Computes the points of paths anew, whose rows must be locked by a statement before: one that waits for
 /// them would not see what was committed meanwhile. Sums beyond an INTEGER stop at its end.
@@ -62,51 +60,4 @@ pub(super) async fn close_up(connection: &mut PgConnection, paths: &[Uuid]) -> R
     .execute(&mut *connection)
     .await?;
     refresh_path_totals(connection, paths).await
-}
-
-/// After a quest was activated or deactivated, or needs other quests: learners are judged anew, on the
-/// quest and on every path with it that is published or has learners. To be called last: nothing is locked after it.
-pub(super) async fn reevaluate(
-    connection: &mut PgConnection,
-    origin: &Origin,
-    quest: QuestId,
-) -> Result<(), sqlx::Error> {
-    request(connection, origin, Target::Quest(quest)).await?;
-    let paths = sqlx::query_scalar!(
-        "SELECT path.id FROM learning_path_quests AS place JOIN learning_paths AS path ON path.id = place.learning_path_id
-         WHERE place.quest_id = $1 AND (path.is_published
-               OR EXISTS (SELECT FROM user_learning_path_progress WHERE learning_path_id = path.id))
-         ORDER BY path.id",
-        quest.0
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    reevaluate_paths(connection, origin, &paths).await
-}
-
-/// Those of the paths that are published or have learners, in the order of their ids.
-///
-/// # Errors
-/// The database's.
-pub async fn followed(connection: &mut PgConnection, paths: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "SELECT id FROM learning_paths AS path WHERE id = ANY($1) AND (is_published
-             OR EXISTS (SELECT FROM user_learning_path_progress WHERE learning_path_id = path.id))
-         ORDER BY id",
-        paths
-    )
-    .fetch_all(connection)
-    .await
-}
-
-/// Asks for the learners of these paths, in the order given: that of the ids.
-pub(super) async fn reevaluate_paths(
-    connection: &mut PgConnection,
-    origin: &Origin,
-    paths: &[Uuid],
-) -> Result<(), sqlx::Error> {
-    for path in paths {
-        request(connection, origin, Target::Path(LearningPathId(*path))).await?;
-    }
-    Ok(())
 }

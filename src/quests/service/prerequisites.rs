@@ -6,13 +6,13 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::paths;
 use super::steps::same_members;
 use crate::audit;
 use crate::ids::QuestId;
 use crate::origin::Origin;
 use crate::quests::model::{Prerequisite, Quest, Refusal};
 use crate::rewards::SkillReward;
+use crate::unlocks::reevaluate::{Touched, request};
 
 /// Key of the advisory lock under which prerequisites change: two edits that are fine one by one
 /// can close a cycle together.
@@ -99,7 +99,7 @@ pub async fn set_prerequisites(
     let details = json!({ "before": before, "after": needed });
     audit::note(connection, origin, "set prerequisites", "quest", quest.id.0, details).await?;
     if !same_members(&before, needed) {
-        paths::reevaluate(connection, origin, quest.id).await?;
+        request(connection, origin, Touched { quests: &[quest.id.0], ..Touched::default() }).await?;
     }
     Ok(())
 }

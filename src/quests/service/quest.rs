@@ -11,6 +11,7 @@ use crate::ids::QuestId;
 use crate::origin::Origin;
 use crate::quests::model::{DifficultyLevel, Quest, QuestInput, QuestType, Refusal};
 use crate::rewards::SkillReward;
+use crate::unlocks::reevaluate::{Touched, request};
 
 /// Reads a quest; one statement.
 ///
@@ -125,7 +126,7 @@ pub async fn update_quest(
     let details = json!({ "before": current.input(), "after": input });
     audit::note(connection, origin, "update", "quest", current.id.0, details).await?;
     if input.is_active != current.is_active {
-        paths::reevaluate(connection, origin, current.id).await?;
+        request(connection, origin, Touched { quests: &[current.id.0], ..Touched::default() }).await?;
     }
     get_quest(connection, current.id).await?.ok_or(Refusal::NotFound("quest"))
 }
@@ -151,11 +152,15 @@ pub async fn delete_quest(connection: &mut PgConnection, origin: &Origin, quest:
         return Err(Refusal::InUse("learners have history on this quest; deactivate it instead"));
     }
     let paths = paths::lock_paths_of(connection, quest.id).await?;
-    let published = paths::followed(connection, &paths).await?;
+    // They need it no more.
+    let followers =
+        sqlx::query_scalar!("SELECT quest_id FROM quest_prerequisites WHERE prerequisite_quest_id = $1", quest.id.0)
+            .fetch_all(&mut *connection)
+            .await?;
     sqlx::query!("DELETE FROM quests WHERE id = $1", quest.id.0).execute(&mut *connection).await?;
     paths::close_up(connection, &paths).await?;
     audit::note(connection, origin, "delete", "quest", quest.id.0, json!({ "before": quest.input() })).await?;
-    paths::reevaluate_paths(connection, origin, &published).await?;
+    request(connection, origin, Touched { quests: &followers, paths: &paths }).await?;
     Ok(())
 }
 
