@@ -14,6 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
+use crate::assessments::service::run_jobs as run_assessment_jobs;
 use crate::attempts::service::run_recomputes;
 use crate::clock::Clock;
 use crate::config::{Config, ContentLimits};
@@ -171,6 +172,7 @@ async fn jobs(db: Db, clock: Clock, retention: Retention, unlock_interval: u64, 
         if let Err(error) = run_reevaluations(&db, &clock).await {
             tracing::warn!(%error, "learners are judged anew later");
         }
+        run_assessment_jobs(&db, &clock).await;
         if ticks.is_multiple_of(unlock_interval)
             && let Err(error) = run_schedule(&db, &clock).await
         {

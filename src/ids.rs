@@ -41,6 +41,14 @@ id!(
     ResourceId,
     /// A learner's attempt at a quest (seed: `user_quest_attempts`).
     AttemptId,
+    /// An assessment of a quest (seed: `quest_assessments`).
+    AssessmentId,
+    /// A try of an assessment (seed: `quest_submissions`).
+    SubmissionId,
+    /// A learner's review of another's work (`peer_reviews`).
+    PeerReviewId,
+    /// A regrading of an assessment (`assessment_regrades`).
+    RegradeId,
     /// A learning path (seed: `learning_paths`).
     LearningPathId,
     /// A chapter of a learning path (seed: `quest_chapters`).

@@ -4,9 +4,10 @@
 //! names the few places where neighbours know each other):
 //! `config` `ids` `clock` `origin` `db` `audit` `criteria` `scoring` `user_service`, then `http`, then `outbox` and
 //! `learners`, then `rewards`, `unlocks` and `evidence`, then `quests`, then `learning_paths` and `enrollments`, then
-//! `curriculum` and `attempts`, then `integrations`, then `openapi`, `routes` and `app`.
+//! `curriculum` and `attempts`, then `assessments`, then `integrations`, then `openapi`, `routes` and `app`.
 
 pub mod app;
+pub mod assessments;
 pub mod attempts;
 pub mod audit;
 pub mod clock;

@@ -6,6 +6,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::assessments::http::{authoring as assessments, grading, peer, regrade, tries};
 use crate::attempts::http::{self as attempts, reviews, steps as attempt_steps};
 use crate::curriculum::http as curriculum;
 use crate::enrollments::http as enrollments;
@@ -28,6 +29,9 @@ use crate::quests::http::{quests, resources, sets, steps};
         (name = "quests", description = "The catalogue (seed: `quests`, `quest_prerequisites`)"),
         (name = "steps", description = "What a quest consists of (seed: `quest_steps`)"),
         (name = "resources", description = "What helps with a quest (seed: `quest_resources`)"),
+        (name = "assessments", description = "What is tried and graded (seed: `quest_assessments`, `quest_submissions`)"),
+        (name = "submissions", description = "Tries of assessments, and their grades (seed: `quest_submissions`)"),
+        (name = "peer-reviews", description = "Work of other learners to review"),
         (name = "learning-paths", description = "Quests in an order (seed: `learning_paths`, `learning_path_quests`)"),
         (name = "chapters", description = "Groups of a path's quests, with a schedule (seed: `quest_chapters`)"),
         (name = "curriculum", description = "Quests and learning paths as files"),
@@ -58,6 +62,10 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(resources::list_resources, resources::create_resource))
         .routes(routes!(resources::order_resources))
         .routes(routes!(resources::get_resource, resources::update_resource, resources::delete_resource))
+        .routes(routes!(assessments::list_assessments, assessments::create_assessment))
+        .routes(routes!(assessments::get_assessment, assessments::update_assessment, assessments::delete_assessment))
+        .routes(routes!(assessments::retire_assessment))
+        .routes(routes!(assessments::preview_assessment))
         .routes(routes!(paths::list_learning_paths, paths::create_learning_path))
         .routes(routes!(insights::lint_learning_path))
         .routes(routes!(insights::simulate_learning_path))
@@ -88,6 +96,17 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(reviews::get_step_review, reviews::review_step))
         .routes(routes!(reviews::allow_extra_step_tries))
         .routes(routes!(integrations::receive_coding_result))
+        .routes(routes!(tries::start_assessment))
+        .routes(routes!(tries::save_draft))
+        .routes(routes!(tries::create_submission, tries::list_submissions))
+        .routes(routes!(grading::list_queue))
+        .routes(routes!(grading::get_submission))
+        .routes(routes!(grading::grade_submission))
+        .routes(routes!(grading::allow_extra_tries))
+        .routes(routes!(regrade::regrade_assessment))
+        .routes(routes!(regrade::get_regrade))
+        .routes(routes!(peer::list_peer_reviews))
+        .routes(routes!(peer::get_peer_review, peer::write_peer_review))
         .routes(routes!(enrollments::enrol, enrollments::leave))
         .routes(routes!(enrollments::pause_enrollment))
         .routes(routes!(enrollments::resume_enrollment))

@@ -5,8 +5,12 @@
     clippy::expect_used,
     clippy::panic,
     clippy::needless_pass_by_value,
+    clippy::disallowed_methods,
     reason = "a test fails by panicking, and its helpers read better with json!(…) as it is"
 )]
+
+#[path = "criteria/assessments.rs"]
+mod assessments;
 
 use std::path::Path;
 
@@ -885,6 +889,8 @@ fn known_word() -> impl Strategy<Value = String> {
         normalize value tolerance abs rel left right pairs minPercent Quiz Reading Coding Submission \
         singleChoice multipleChoice ordering matching numeric shortText match text url file hosts mime \
         x y z seconds acknowledged watchedPercent score posts a/b when window lockedView opensAt closesAt \
+        maxGrade attempts max cooldownSeconds keep late policy percent per floorPercent feedback answers dueAt pick peer \
+        rubric criteria levels label grader itemIds minPoints criterion rule onFail minPoints \
         op of n all any atLeast manual questId which first belowPercent pathId skillTag at since hours min";
     let words: Vec<_> = words.split_whitespace().map(str::to_owned).collect();
     prop::sample::select(words)

@@ -2,5 +2,6 @@
 
 pub mod files;
 pub mod verify;
+mod verify_assessments;
 mod verify_evidence;
 mod verify_paths;

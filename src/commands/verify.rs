@@ -23,6 +23,7 @@ pub async fn verify(connection: &mut PgConnection) -> Result<Report, sqlx::Error
     let mut report = Report::default();
     attempts(connection, &mut report).await?;
     super::verify_evidence::evidence(connection, &mut report).await?;
+    super::verify_assessments::assessments(connection, &mut report).await?;
     super::verify_paths::paths(connection, &mut report).await?;
     let counts = sqlx::query!(
         r#"SELECT (SELECT count(*) FROM reward_grants) AS "grants!", (SELECT count(*) FROM outbox_events) AS "events!""#
@@ -110,9 +111,9 @@ async fn attempts(connection: &mut PgConnection, report: &mut Report) -> Result<
                        WHERE auth_user_id = attempt.auth_user_id AND attempt_id = attempt.id AND kind = 'XP'
                          AND objective_type = 'QuestStep') AS "granted_to_steps!",
                       (SELECT count(*) FROM quest_assessments WHERE quest_id = quest.id AND retired_at IS NULL) AS "assessments!",
-                      (SELECT count(DISTINCT submission.assessment_id) FROM quest_submissions AS submission
-                       JOIN quest_assessments AS assessment ON assessment.id = submission.assessment_id AND assessment.retired_at IS NULL
-                       WHERE submission.attempt_id = attempt.id AND submission.is_passed) AS "passed!"
+                      (SELECT count(*) FROM assessment_progress AS done
+                       JOIN quest_assessments AS assessment ON assessment.id = done.assessment_id AND assessment.retired_at IS NULL
+                       WHERE done.attempt_id = attempt.id AND done.passed_at IS NOT NULL) AS "passed!"
                FROM user_quest_attempts AS attempt JOIN quests AS quest ON quest.id = attempt.quest_id
                WHERE attempt.id > $1 ORDER BY attempt.id LIMIT 1000"#,
             after

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::items::{COMMON, Choice, read_choices, read_member};
+use super::names::names;
 use super::normalize::normalized;
 use super::numbers::Bounds;
 use super::reader::{Fields, KEY_DETAIL, Node, is_key};
@@ -40,24 +41,6 @@ pub enum Tolerance {
     Abs(Decimal),
     /// As a share of the value, 0 to 1.
     Rel(Decimal),
-}
-
-macro_rules! names {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[allow(missing_docs)] // the names say it
-        pub enum $name { $($variant),+ }
-
-        impl $name {
-            pub(super) const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The name on the wire.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-        }
-    };
 }
 
 names! {

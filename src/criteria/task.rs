@@ -43,7 +43,7 @@ impl ValidationCriteria {
                 }
             }
             Self::Quiz(quiz) => {
-                show("items", quiz.items.iter().map(item_task).collect());
+                show("items", quiz.items.iter().map(|item| item_task(item, None)).collect());
                 show("minPercent", to_json(quiz.min_percent));
                 show("maxAttempts", Value::from(quiz.max_attempts));
                 show("cooldownSeconds", Value::from(quiz.cooldown_seconds));
@@ -68,25 +68,30 @@ impl ValidationCriteria {
     }
 }
 
-fn item_task(item: &Item) -> Value {
+/// A question without its key. With a seed, its options come in an order that follows from the seed.
+pub(super) fn item_task(item: &Item, seed: Option<&str>) -> Value {
     let mut task = json!({
         "id": item.id,
         "kind": item.question.kind().as_str(),
         "prompt": item.prompt,
         "points": to_json(item.points),
     });
+    let mix = |side: &str, choices: &[Choice]| mixed(&[seed.unwrap_or_default(), &item.id, side], choices);
     match &item.question {
-        // In the author's order: "none of the above" stays below.
+        // Without a seed in the author's order: "none of the above" stays below.
         Question::SingleChoice { options, .. } | Question::MultipleChoice { options, .. } => {
-            task["options"] = options.iter().map(choice_task).collect();
+            task["options"] = match seed {
+                None => options.iter().map(choice_task).collect(),
+                Some(_) => mix("options", options),
+            };
         }
         Question::Ordering { options, .. } => {
-            task["options"] = mixed(&item.id, "options", options);
+            task["options"] = mix("options", options);
         }
         // Mixing one side is enough to take the pairs apart.
         Question::Matching { left, right, .. } => {
             task["left"] = left.iter().map(choice_task).collect();
-            task["right"] = mixed(&item.id, "right", right);
+            task["right"] = mix("right", right);
         }
         Question::TrueFalse { .. } | Question::ShortText { .. } | Question::Numeric { .. } => {}
     }
@@ -97,17 +102,17 @@ fn choice_task(choice: &Choice) -> Value {
     json!({"id": choice.id, "text": choice.text})
 }
 
-/// The choices in an order that follows from ids alone, the same each time. Authors write down the
-/// right order, and often number the ids by it: neither their order nor that of the ids will do.
-fn mixed(item_id: &str, side: &str, choices: &[Choice]) -> Value {
+/// The choices in an order that follows from ids and a seed alone, the same each time. Authors write down
+/// the right order, and often number the ids by it: neither their order nor that of the ids will do.
+fn mixed(of: &[&str], choices: &[Choice]) -> Value {
     let mut choices: Vec<_> = choices.iter().collect();
-    choices.sort_by_cached_key(|choice| (scatter(&[item_id, side, &choice.id]), &choice.id));
+    choices.sort_by_cached_key(|choice| (scatter(&[of, &[choice.id.as_str()]].concat()), &choice.id));
     choices.into_iter().map(choice_task).collect()
 }
 
 /// A hash that is the same in every process and version (FNV-1a and a finaliser that spreads the
 /// last letters over all bits). It hides nothing; it only has nothing to do with the order of ids.
-fn scatter(parts: &[&str]) -> u64 {
+pub(super) fn scatter(parts: &[&str]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for part in parts {
         for byte in part.bytes().chain([0]) {

@@ -69,6 +69,23 @@ impl Findings {
         }
     }
 
+    /// Reads a whole document of at most `most` bytes of compact JSON.
+    pub(super) fn document<T>(
+        mut self,
+        value: &Value,
+        most: usize,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Result<T, Vec<Violation>> {
+        let bytes = value.to_string().len();
+        if bytes > most {
+            self.add("", format!("has {bytes} bytes; at most {most} are taken"));
+            return self.conclude(None);
+        }
+        self.add_unstorable(value, "");
+        let read = read(&mut self);
+        self.conclude(read)
+    }
+
     /// The result of a reading: it counts only when nothing was found. A reader that gives nothing
     /// has always noted why; were it not so, the document would still be refused.
     pub(super) fn conclude<T>(mut self, read: Option<T>) -> Result<T, Vec<Violation>> {

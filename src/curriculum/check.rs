@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::file::{Curriculum, FilePath, FileQuest};
 use crate::config::ContentLimits;
+use crate::criteria::read_assessment;
 use crate::http::FieldError;
 use crate::http::validate::Checks;
 use crate::learning_paths::http::{check_chapter, check_path};
@@ -60,8 +61,10 @@ fn quest(quest: &FileQuest, limits: &ContentLimits, at: &str, errors: &mut Vec<F
     for (index, assessment) in quest.assessments.iter().enumerate() {
         let mut checks = Checks::default();
         checks.key("/key", &assessment.key);
-        checks.document("/configuration", &assessment.configuration, limits.max_document_bytes);
-        checks.document("/passingCriteria", &assessment.passing_criteria, limits.max_document_bytes);
+        let (configuration, passing) = (&assessment.configuration, &assessment.passing_criteria);
+        if let Err(violations) = read_assessment(Some(assessment.assessment_type), configuration, passing) {
+            checks.extend(violations.into_iter().map(FieldError::from));
+        }
         errors.extend(checks.under(&format!("{at}/assessments/{index}")));
     }
     if quest.is_active && quest.units() == 0 {

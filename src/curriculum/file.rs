@@ -6,6 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::criteria::PassingCriteria;
 use crate::learning_paths::model::{ChapterInput, LearningPathInput, PathStatus, PathType};
 use crate::quests::model::{
     AssessmentType, DifficultyLevel, QuestInput, QuestType, ResourceInput, ResourceType, StepInput, StepType,
@@ -159,7 +160,9 @@ pub struct FileAssessment {
     pub assessment_type: AssessmentType,
     #[schema(value_type = Object)]
     pub configuration: Value,
-    #[schema(value_type = Object)]
+    /// Left out, 70 percent
+    #[serde(default = "PassingCriteria::default_document")]
+    #[schema(value_type = Object, required = false)]
     pub passing_criteria: Value,
 }
 

@@ -55,6 +55,12 @@ pub struct NoBody {}
 pub struct MergePatch(serde_json::Map<String, Value>);
 
 impl MergePatch {
+    /// Whether the patch says something about a field.
+    #[must_use]
+    pub fn names(&self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+
     /// The resource with the patch applied, read as strictly as a new one.
     ///
     /// # Errors
@@ -407,6 +413,12 @@ impl Answer {
     #[must_use]
     pub fn created(location: &str, value: &impl Serialize) -> Self {
         Self { status: StatusCode::CREATED, ..Self::resource(value) }.header("location", location)
+    }
+
+    /// 202 with the work that has been taken on, and where it is.
+    #[must_use]
+    pub fn accepted(location: &str, value: &impl Serialize) -> Self {
+        Self { status: StatusCode::ACCEPTED, ..Self::resource(value) }.header("location", location)
     }
 
     /// 204.

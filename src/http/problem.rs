@@ -86,6 +86,14 @@ codes! {
     AwaitsResult "awaits_result" CONFLICT "A result from outside completes this step, not its learner";
     NoTriesLeft "no_tries_left" CONFLICT "All tries are used up";
     CoolingDown "cooling_down" CONFLICT "The next try is not taken yet";
+    NotOpenYet "not_open_yet" CONFLICT "The assessment takes no work yet";
+    AssessmentClosed "assessment_closed" CONFLICT "The assessment takes no work any more";
+    TryNotStarted "try_not_started" CONFLICT "A timed try is started first";
+    TimeOver "time_over" CONFLICT "The time of the try is over";
+    NotGradable "not_gradable" CONFLICT "Nobody grades this by hand";
+    UnitDone "unit_done" CONFLICT "What is done stays done";
+    ReviewClosed "review_closed" CONFLICT "The review is not open any more";
+    RegradeRunning "regrade_running" CONFLICT "A regrading is running";
     ReviewPending "review_pending" CONFLICT "The work waits for its reviewer";
     NothingToReview "nothing_to_review" CONFLICT "No work waits for a review here";
     ValidationNotAvailable "validation_not_available" CONFLICT "The step's criteria cannot be checked";

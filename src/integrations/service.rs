@@ -4,8 +4,9 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
+use crate::assessments;
 use crate::attempts;
-use crate::evidence::{self, Application, Evidence};
+use crate::evidence::{self, Application, Evidence, Kind};
 use crate::ids::{EvidenceId, LearnerId};
 use crate::learners;
 use crate::origin::Origin;
@@ -36,6 +37,9 @@ pub async fn receive(
     let (evidence_id, is_new) = evidence::keep(connection, &learner, evidence).await?;
     if is_new {
         attempts::service::apply_evidence(connection, origin, &mut learner, evidence.target_id).await?;
+        if evidence.kind == Kind::Coding {
+            assessments::service::apply_results(connection, origin, &mut learner, evidence.target_id).await?;
+        }
     }
     let applied = evidence::applications(connection, evidence_id).await?;
     Ok(Receipt { evidence_id, is_new, applied })

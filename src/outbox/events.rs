@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::ids::{AttemptId, EventId, LearnerId, LearningPathId, QuestId, StepId};
+use crate::ids::{
+    AssessmentId, AttemptId, EventId, LearnerId, LearningPathId, PeerReviewId, QuestId, StepId, SubmissionId,
+};
 use crate::quests::model::{DifficultyLevel, QuestType, StepType};
 
 /// `source` of our events, and `sourceService` of rewards.
@@ -70,10 +72,41 @@ pub enum Event {
         completion_percentage: Decimal,
     },
     QuestCompleted(QuestCompleted),
+    /// Work was handed in for an assessment.
+    SubmissionReceived(TryOfAssessment),
+    /// Work has a grade, or another one than before.
+    SubmissionGraded {
+        #[serde(flatten)]
+        submission: TryOfAssessment,
+        /// In the unit of `max_grade`; left out while its learner may not see it
+        #[serde(with = "rust_decimal::serde::float_option", skip_serializing_if = "Option::is_none")]
+        grade: Option<Decimal>,
+        #[serde(with = "rust_decimal::serde::float")]
+        max_grade: Decimal,
+        is_passed: bool,
+    },
+    /// Somebody's work is the learner's to review.
+    PeerReviewAssigned {
+        assessment_id: AssessmentId,
+        review_id: PeerReviewId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        due_at: Option<DateTime<Utc>>,
+    },
     /// The first quest of a path that the learner is enrolled in is under way.
     LearningPathStarted(LearningPathMoved),
     /// Every mandatory quest of the path is completed.
     LearningPathCompleted(LearningPathMoved),
+}
+
+/// Data of `SubmissionReceived`, and part of that of `SubmissionGraded`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TryOfAssessment {
+    pub quest_id: QuestId,
+    pub attempt_id: AttemptId,
+    pub assessment_id: AssessmentId,
+    pub submission_id: SubmissionId,
+    pub attempt_number: i32,
 }
 
 /// Data of `LearningPathStarted` and `LearningPathCompleted`.
@@ -173,6 +206,9 @@ impl Event {
             Self::QuestAbandoned(_) => "QuestAbandoned",
             Self::StepCompleted { .. } => "StepCompleted",
             Self::QuestCompleted(_) => "QuestCompleted",
+            Self::SubmissionReceived(_) => "SubmissionReceived",
+            Self::SubmissionGraded { .. } => "SubmissionGraded",
+            Self::PeerReviewAssigned { .. } => "PeerReviewAssigned",
             Self::LearningPathStarted(_) => "LearningPathStarted",
             Self::LearningPathCompleted(_) => "LearningPathCompleted",
         }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use crate::criteria::AssessmentKind as AssessmentType;
 use crate::criteria::LockedView;
 pub use crate::criteria::StepKind as StepType;
 use crate::ids::{QuestId, ResourceId, StepId};
@@ -34,10 +35,6 @@ sql_enum!(
 sql_enum!(
     /// seed: `resource_type`
     ResourceType "resource_type" { Document, Video, Audio, Interactive, Link, Code, Dataset }
-);
-sql_enum!(
-    /// seed: `assessment_type`
-    AssessmentType "assessment_type" { Quiz, Assignment, Project, PeerReview, AutoGraded, ManualReview }
 );
 sql_enum!(
     /// seed: `quest_attempt_status`

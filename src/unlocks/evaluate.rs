@@ -45,6 +45,9 @@ pub struct QuestFact {
     pub percentage: Decimal,
     /// Mean of the best grades over all assessments of the quest, percent; None until each is graded.
     pub score: Option<Decimal>,
+    /// The learner may not see that score.
+    #[serde(default)]
+    pub is_score_hidden: bool,
 }
 
 /// Where a learner stands with a chapter: its mandatory quests.
@@ -74,6 +77,9 @@ pub struct PathFact {
 pub struct AssessmentFact {
     pub first: Option<Decimal>,
     pub best: Option<Decimal>,
+    /// The learner may not see them.
+    #[serde(default)]
+    pub is_hidden: bool,
 }
 
 impl AssessmentFact {
@@ -205,7 +211,7 @@ pub fn judge(condition: &Condition, own_path: Uuid, facts: &Facts) -> Judged {
             let fact = facts.quests.get(quest);
             let is_met = |fact: &QuestFact| fact.score.is_some_and(|score| score >= *min_percent);
             Judged {
-                current: fact.and_then(|fact| fact.score),
+                current: fact.filter(|fact| !fact.is_score_hidden).and_then(|fact| fact.score),
                 target: Some(*min_percent),
                 ..of_quest(plain(known(fact, is_met)), *quest, fact)
             }
@@ -217,7 +223,7 @@ pub fn judge(condition: &Condition, own_path: Uuid, facts: &Facts) -> Judged {
             };
             Judged {
                 assessment_id: Some(*assessment),
-                current: fact.and_then(|fact| fact.score(*which)),
+                current: fact.filter(|fact| !fact.is_hidden).and_then(|fact| fact.score(*which)),
                 target: min_percent.or(*below_percent),
                 ..plain(known(fact, |fact| fact.score(*which).is_some_and(within)))
             }

@@ -80,10 +80,15 @@ macro_rules! load {
                         'completedAt', attempt.completed_at, 'percentage', coalesce(attempt.completion_percentage, 0)::text,
                         'score', CASE WHEN attempt.id IS NOT NULL AND quest.id IN (SELECT id FROM named) THEN (
                             SELECT CASE WHEN bool_and(best IS NOT NULL) THEN avg(best)::text END
-                            FROM (SELECT (SELECT max(grade * 100 / nullif(max_grade, 0)) FROM quest_submissions
+                            FROM (SELECT (SELECT max(percent * late_percent * 0.01) FROM quest_submissions
                                           WHERE assessment_id = assessment.id AND attempt_id = attempt.id) AS best
                                   FROM quest_assessments AS assessment
-                                  WHERE assessment.quest_id = quest.id AND assessment.retired_at IS NULL) AS grades) END))
+                                  WHERE assessment.quest_id = quest.id AND assessment.retired_at IS NULL) AS grades) END,
+                        -- Feedback policies hold scores back from their learner, in explanations too.
+                        'isScoreHidden', EXISTS (
+                            SELECT FROM quest_assessments WHERE quest_id = quest.id AND retired_at IS NULL
+                              AND CASE configuration #>> '{feedback,score}' WHEN 'never' THEN TRUE
+                                      WHEN 'afterClose' THEN (configuration ->> 'closesAt')::timestamptz > $2 END)))
                     FROM asked
                     JOIN quests AS quest ON quest.id = asked.id
                     LEFT JOIN user_quest_attempts AS attempt ON attempt.auth_user_id = learner.id AND attempt.quest_id = quest.id
@@ -117,14 +122,18 @@ macro_rules! load {
                         WHERE link.learning_path_id = path.id
                     ) AS members
                    ) AS "paths: Json<HashMap<Uuid, PathFact>>",
-                   (SELECT jsonb_object_agg(assessment.id, jsonb_build_object('first', grades.first::text, 'best', grades.best::text))
+                   (SELECT jsonb_object_agg(assessment.id, jsonb_build_object('first', grades.first::text, 'best', grades.best::text,
+                        'isHidden', coalesce(CASE assessment.configuration #>> '{feedback,score}' WHEN 'never' THEN TRUE
+                            WHEN 'afterClose' THEN (assessment.configuration ->> 'closesAt')::timestamptz > $2 END, FALSE)))
                     FROM named
                     JOIN quest_assessments AS assessment ON assessment.id = named.id
                     LEFT JOIN user_quest_attempts AS attempt ON attempt.auth_user_id = learner.id AND attempt.quest_id = assessment.quest_id
                     CROSS JOIN LATERAL (
-                        SELECT max(grade * 100 / nullif(max_grade, 0)) AS best,
-                               max(grade * 100 / nullif(max_grade, 0)) FILTER (WHERE attempt_number = 1) AS first
-                        FROM quest_submissions WHERE assessment_id = assessment.id AND attempt_id = attempt.id
+                        SELECT max(percent * late_percent * 0.01) AS best,
+                               -- Work that was sent back was no try.
+                               (array_agg(percent * late_percent * 0.01 ORDER BY attempt_number))[1] AS first
+                        FROM quest_submissions
+                        WHERE assessment_id = assessment.id AND attempt_id = attempt.id AND status <> 'returned'
                     ) AS grades
                    ) AS "assessments: Json<HashMap<Uuid, AssessmentFact>>",
                    (SELECT sum(total_experience_earned) FROM user_quest_attempts
@@ -262,6 +271,8 @@ pub enum Trigger {
     Completed(QuestId),
     /// The quest is begun, or paid points: what counts its paths or points.
     Moved(QuestId),
+    /// A try of one of the quest's assessments was graded: what looks at scores in it.
+    Scored(QuestId),
     /// Skill levels have risen.
     Skills,
 }
@@ -279,6 +290,7 @@ pub async fn judge_after(
     let (completed, moved, named) = match trigger {
         Trigger::Completed(quest) => (Some(quest.0), Some(quest.0), vec![quest.0, SERVICE_EXPERIENCE]),
         Trigger::Moved(quest) => (None, Some(quest.0), vec![SERVICE_EXPERIENCE]),
+        Trigger::Scored(quest) => (None, Some(quest.0), vec![quest.0]),
         Trigger::Skills => (None, None, vec![SKILLS]),
     };
     let rows = load!(

@@ -5,6 +5,11 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod assessments;
+mod assessments_grading;
+mod assessments_races;
+mod assessments_results;
+mod assessments_secrecy;
 mod attempts;
 mod catalogue;
 mod coding_results;
@@ -17,11 +22,13 @@ mod http;
 mod insights;
 mod learning_paths;
 mod maps;
+mod peer_reviews;
 mod races;
 mod secrecy;
 mod statements;
 mod step_checks;
 mod step_reviews;
+mod syllabus;
 mod unlocks;
 
 static MIGRATOR: &sqlx::migrate::Migrator = &quests::db::MIGRATOR;

@@ -9,7 +9,7 @@ use crate::attempts::model::{
     Assessments, Attempt, AttemptStatus, AttemptWithSteps, Kept, Review, ReviewStatus, StepProgress, StepScore,
     StepStatus, StepType, TryLimits, may_work,
 };
-use crate::ids::{AttemptId, LearnerId, QuestId, StepId};
+use crate::ids::{AttemptId, EventId, LearnerId, QuestId, StepId, SubmissionId};
 use crate::quests::model::{DifficultyLevel, QuestType};
 use crate::rewards::SkillReward;
 use crate::scoring::Score;
@@ -57,6 +57,18 @@ pub struct Loaded {
     /// The step whose completion is the cause of everything that is paid, where one completion
     /// leads to others; a repeated call shows it all again.
     pub trigger: Option<StepId>,
+    /// The graded try of an assessment that is the cause of what follows.
+    pub graded: Option<GradedTry>,
+}
+
+/// A graded try of an assessment, as far as the cascade has to know it.
+#[derive(Debug, Clone, Copy)]
+pub struct GradedTry {
+    pub submission: SubmissionId,
+    /// The event that announced the grade.
+    pub cause: EventId,
+    /// Criteria somewhere look at scores in this quest.
+    pub is_named: bool,
 }
 
 impl Loaded {
@@ -112,9 +124,9 @@ pub async fn load(
                                     || ARRAY(SELECT learning_path_id FROM learning_path_quests WHERE quest_id = quest.id))
                             AND jsonb_path_exists(other.unlock_criteria, '$.when.** ? (@.op == "xpEarned")')) AS "is_counted!",
                   (SELECT count(*) FROM quest_assessments WHERE quest_id = quest.id AND retired_at IS NULL) AS "assessments!",
-                  (SELECT count(DISTINCT submission.assessment_id) FROM quest_submissions AS submission
-                   JOIN quest_assessments AS assessment ON assessment.id = submission.assessment_id AND assessment.retired_at IS NULL
-                   WHERE submission.attempt_id = attempt.id AND submission.is_passed) AS "passed!",
+                  (SELECT count(*) FROM assessment_progress AS done
+                   JOIN quest_assessments AS assessment ON assessment.id = done.assessment_id AND assessment.retired_at IS NULL
+                   WHERE done.attempt_id = attempt.id AND done.passed_at IS NOT NULL) AS "passed!",
                   step.id AS "step_id?: StepId", step.step_number AS "step_number?", step.title AS "step_title?",
                   step.step_type AS "step_type?: StepType", step.is_optional AS "is_optional?",
                   step.retired_at IS NOT NULL AS "is_retired!", step.experience_points AS "experience_points?",
@@ -230,6 +242,7 @@ pub async fn load(
             units_version: row.quest_units_version,
             has_moved: false,
             trigger: None,
+            graded: None,
         });
     }
     Ok(loaded.map(|loaded| {

@@ -77,7 +77,7 @@ pub(super) async fn advance(
         loaded.attempt.completion_percentage = now.percentage;
         loaded.attempt.current_step_id = now.current_step;
     }
-    let mut cause: Option<EventId> = None;
+    let mut cause: Option<EventId> = loaded.graded.map(|graded| graded.cause);
     if let Some(index) = completed_step {
         let step = &loaded.steps[index];
         let event = Event::StepCompleted {
@@ -92,7 +92,8 @@ pub(super) async fn advance(
             learner.record_as(grant.id, grant.event(quest_id, attempt_id), cause);
         }
     }
-    let trigger = loaded.trigger.or(completed_step.map(|index| loaded.steps[index].step_id)).map(|step| step.0);
+    let step = loaded.trigger.or(completed_step.map(|index| loaded.steps[index].step_id));
+    let trigger = step.map(|step| step.0).or(loaded.graded.map(|graded| graded.submission.0));
     let mut completion: Option<EventId> = None;
     if completes {
         let skills = effective_skill_rewards(
@@ -130,7 +131,7 @@ pub(super) async fn advance(
     Ok(Settled { earned: grants.iter().map(Grant::earned).collect(), unlocked })
 }
 
-/// What the completion, the points or the move opens, and the paths that they move.
+/// What the completion, the points, the score or the move opens, and the paths that they move.
 async fn open_quests(
     connection: &mut PgConnection,
     learner: &mut Locked,
@@ -142,10 +143,13 @@ async fn open_quests(
 ) -> Result<Vec<Unlocked>, sqlx::Error> {
     let quest = loaded.attempt.quest_id;
     let moves_paths = loaded.quest.is_followed && (completion.is_some() || std::mem::take(&mut loaded.has_moved));
+    let is_scored = loaded.graded.take().is_some_and(|graded| graded.is_named);
     let judged = if completion.is_some() {
         judge_after(connection, learner, Trigger::Completed(quest)).await?
     } else if moves_paths || (has_paid && loaded.quest.is_counted) {
         judge_after(connection, learner, Trigger::Moved(quest)).await?
+    } else if is_scored {
+        judge_after(connection, learner, Trigger::Scored(quest)).await?
     } else {
         return Ok(Vec::new());
     };

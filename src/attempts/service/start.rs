@@ -75,11 +75,20 @@ pub async fn start_attempt(
     record(connection, &mut learner, &[(gated, verdict)], Because::default()).await?;
     let id = AttemptId::generate();
     sqlx::query!(
-        "INSERT INTO user_quest_attempts (id, auth_user_id, quest_id, status, started_at, current_step_id, units_version)
-         SELECT $1, $2, $3, 'InProgress', $4,
-                (SELECT id FROM quest_steps WHERE quest_id = $3 AND retired_at IS NULL AND NOT is_optional
-                 ORDER BY step_number LIMIT 1), units_version
-         FROM quests WHERE id = $3",
+        // Results from outside may have waited for its assessments: their job looks at what is noted here.
+        "WITH begun AS (
+             INSERT INTO user_quest_attempts (id, auth_user_id, quest_id, status, started_at, current_step_id, units_version)
+             SELECT $1, $2, $3, 'InProgress', $4,
+                    (SELECT id FROM quest_steps WHERE quest_id = $3 AND retired_at IS NULL AND NOT is_optional
+                     ORDER BY step_number LIMIT 1), units_version
+             FROM quests WHERE id = $3
+             RETURNING id
+         )
+         INSERT INTO assessment_wakeups (attempt_id, assessment_id, due_at)
+         SELECT begun.id, assessment.id, $4
+         FROM begun, quest_assessments AS assessment
+         WHERE assessment.quest_id = $3 AND assessment.retired_at IS NULL
+           AND EXISTS (SELECT FROM evidence WHERE auth_user_id = $2 AND kind = 'coding' AND target_id = assessment.evidence_target)",
         id.0,
         learner.id.0,
         quest_id.0,

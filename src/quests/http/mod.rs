@@ -55,7 +55,7 @@ pub(crate) async fn visible(connection: &mut PgConnection, caller: Caller, id: Q
 }
 
 /// How much of a quest's steps and resources the caller may see; one statement.
-async fn sight(connection: &mut PgConnection, caller: Caller, id: QuestId) -> Result<Sight, Problem> {
+pub(crate) async fn sight(connection: &mut PgConnection, caller: Caller, id: QuestId) -> Result<Sight, Problem> {
     let my = visible(connection, caller, id).await?;
     Ok(if caller.roles.author {
         Sight::Author

@@ -44,7 +44,7 @@ pub(super) async fn check_activation(connection: &mut PgConnection, quest: Quest
 
 /// After an edit of units: an active quest must still hold, and open attempts are computed anew,
 /// by the background job and at once for whoever calls meanwhile.
-pub(super) async fn changed(connection: &mut PgConnection, quest: &Quest) -> Result<(), Refusal> {
+pub async fn changed(connection: &mut PgConnection, quest: &Quest) -> Result<(), Refusal> {
     if quest.is_active {
         let units = Units::of(connection, quest.id).await?;
         if units.count == 0 {

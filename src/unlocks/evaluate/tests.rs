@@ -112,7 +112,7 @@ fn a_band_includes_its_minimum_and_excludes_its_end() {
         below_percent: below.map(percent),
     };
     let graded = |first: Option<i64>, best: Option<i64>| {
-        let fact = AssessmentFact { first: first.map(percent), best: best.map(percent) };
+        let fact = AssessmentFact { first: first.map(percent), best: best.map(percent), is_hidden: false };
         Facts { assessments: HashMap::from([(id(1), fact)]), ..Facts::default() }
     };
     let middle = band(Try::First, Some(40), Some(60));
@@ -298,15 +298,14 @@ where
 }
 
 fn any_facts() -> impl Strategy<Value = Facts> {
-    let quest = (prop::option::of(any_hour()), prop::option::of(any_percent())).prop_map(|(completed_at, score)| {
-        QuestFact { title: String::new(), completed_at, percentage: Decimal::ZERO, score }
-    });
+    let quest = (prop::option::of(any_hour()), prop::option::of(any_percent()))
+        .prop_map(|(completed_at, score)| QuestFact { completed_at, score, ..QuestFact::default() });
     let chapter = (0..4_i64, 0..5_i64).prop_map(|(total, done)| ChapterFact { title: String::new(), total, done });
     let path = (0..4_i64, 0..5_i64, 0..60_i64, prop::option::of(any_hour())).prop_map(
         |(total, done, experience, started_at)| PathFact { name: String::new(), total, done, experience, started_at },
     );
     let assessment = (prop::option::of(any_percent()), prop::option::of(any_percent()))
-        .prop_map(|(first, best)| AssessmentFact { first, best });
+        .prop_map(|(first, best)| AssessmentFact { first, best, is_hidden: false });
     let skills = prop::option::of(any_map(any_tag(), 0..5_i32));
     (
         any_hour(),
@@ -364,6 +363,7 @@ fn grown(facts: &Facts, news: &Facts) -> Facts {
         assessments: merged(&facts.assessments, &news.assessments, |old, new| AssessmentFact {
             first: old.first.or(new.first),
             best: old.best.max(new.best),
+            is_hidden: false,
         }),
         experience: facts.experience.max(news.experience),
         skills: match (&facts.skills, &news.skills) {

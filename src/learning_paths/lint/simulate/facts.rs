@@ -39,7 +39,7 @@ pub(super) fn facts(
     paths.insert(blueprint.path.id, own);
     let assessments = index.assessments.keys().chain(blueprint.foreign.assessments.keys()).map(|id| {
         let scores = scenario.assessment_scores.get(id).cloned().unwrap_or_default();
-        (*id, AssessmentFact { first: scores.first, best: scores.best })
+        (*id, AssessmentFact { first: scores.first, best: scores.best, is_hidden: false })
     });
     Facts {
         now: date,
@@ -108,6 +108,7 @@ fn quest_facts(
                 completed_at: is_done.then(|| completed_at(scenario, id, date)),
                 percentage: if is_done { Decimal::ONE_HUNDRED } else { Decimal::ZERO },
                 score: scenario.quest_scores.get(&id).copied(),
+                ..QuestFact::default()
             };
             (id, fact)
         })
