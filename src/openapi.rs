@@ -59,11 +59,16 @@ fn describe_headers(method: &str, operation: &mut Value) {
         || operation["operationId"].as_str().is_some_and(|name| name.ends_with("_curriculum") || name == "enrol")
         || operation["operationId"] == "start_attempt"
         || operation["operationId"] == "receive_coding_result"
-        || operation["operationId"] == "allow_extra_step_tries";
+        || operation["operationId"].as_str().is_some_and(|name| {
+            let try_calls =
+                ["start_assessment", "save_draft", "allow_extra_tries", "regrade_assessment", "preview_assessment"];
+            name == "allow_extra_step_tries" || try_calls.contains(&name)
+        });
     if method != "get" && !creates {
         let mut if_match = header("If-Match", "ETag of the resource that is changed; answered 412 if it has changed");
         // What people decide on must be what they have read.
-        if_match["required"] = json!(operation["operationId"] == "review_step");
+        if_match["required"] =
+            json!(operation["operationId"] == "review_step" || operation["operationId"] == "grade_submission");
         headers.push(if_match);
     }
     if let Some(operation) = operation.as_object_mut() {
@@ -96,7 +101,12 @@ fn give_examples(path: &str, operation: &mut Value, examples: &Map<String, Value
         let example = match parameter["name"].as_str() {
             Some("id") if path.starts_with("/v1/attempts/") => of("get_attempt", "id"),
             Some("id") if path.starts_with("/v1/learning-paths/") => of("get_learning_path", "id"),
+            Some("id") if path.starts_with("/v1/submissions/") => of("get_submission", "id"),
+            Some("id") if path.starts_with("/v1/peer-reviews/") => of("get_peer_review", "id"),
+            Some("id") if path.starts_with("/v1/assessments/") => of("get_assessment", "id"),
             Some("id") => of("get_quest", "id"),
+            Some("assessmentId") => of("get_assessment", "id"),
+            Some("regradeId") => of("get_regrade", "id"),
             Some("plan") => of("plan_curriculum", "fingerprint"),
             Some("chapterId") => of("get_chapter", "id"),
             Some("stepId") => of("get_step", "id"),

@@ -29,7 +29,7 @@ pub async fn assessments(connection: &mut PgConnection, report: &mut Report) -> 
                   || round(submission.percent, 4) || ' % less lateness give another grade' AS "drift!"
            FROM quest_submissions AS submission
            WHERE submission.status = 'graded'
-             AND submission.grade <> round(submission.percent * submission.late_percent * submission.max_grade * 0.0001, 2)"#
+             AND submission.grade <> round(round(submission.percent * submission.late_percent * submission.max_grade * 0.0001, 15), 2)"#
     )
     .fetch_all(&mut *connection)
     .await?;

@@ -1,5 +1,7 @@
 //! A rubric: what people grade by.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -43,6 +45,16 @@ impl Rubric {
     /// The points of the best work.
     pub fn most(&self) -> Decimal {
         self.criteria.iter().map(Criterion::most).sum()
+    }
+
+    /// The sum of points by criterion. A criterion without points counts 0, and points count at most as much as
+    /// the criterion has: the rubric may have changed since they were given.
+    pub fn sum(&self, points: &BTreeMap<String, Decimal>) -> Decimal {
+        let of = |criterion: &Criterion| {
+            let given = points.get(&criterion.id).copied().unwrap_or_default();
+            given.clamp(Decimal::ZERO, criterion.most())
+        };
+        self.criteria.iter().map(of).sum()
     }
 
     /// The criterion with this id.

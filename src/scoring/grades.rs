@@ -7,14 +7,64 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::criteria::{Aggregate, Keep, Late, Per, Rubric};
 
-/// Points by criterion, in percent of the rubric's points. A criterion without points counts 0, and points
-/// count at most as much as the criterion has: the rubric may have changed since they were given.
+/// What a try got of what it could get, exactly: a third stays a third, whatever it is multiplied with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    part: Decimal,
+    whole: Decimal,
+}
+
+impl Share {
+    /// `part` of `whole`; nothing, where there is nothing to get. Between nothing and all of it.
+    #[must_use]
+    pub fn new(part: Decimal, whole: Decimal) -> Self {
+        if whole <= Decimal::ZERO {
+            return Self { part: Decimal::ZERO, whole: Decimal::ONE };
+        }
+        Self { part: part.clamp(Decimal::ZERO, whole), whole }
+    }
+
+    /// What is left of it, by percent.
+    #[must_use]
+    pub fn less(self, left_percent: Decimal) -> Self {
+        Self { part: self.part * left_percent, whole: self.whole * Decimal::ONE_HUNDRED }
+    }
+
+    /// In percent, to as many places as a decimal has.
+    #[must_use]
+    pub fn percent(self) -> Decimal {
+        (self.part * Decimal::ONE_HUNDRED / self.whole).min(Decimal::ONE_HUNDRED)
+    }
+
+    /// Whether it is at least that many percent.
+    #[must_use]
+    pub fn reaches_percent(self, least: Decimal) -> bool {
+        self.part * Decimal::ONE_HUNDRED >= least * self.whole
+    }
+
+    /// Whether it is at least that grade, of `max_grade`.
+    #[must_use]
+    pub fn reaches(self, least: Decimal, max_grade: Decimal) -> bool {
+        self.part * max_grade >= least * self.whole
+    }
+
+    /// The grade in the unit of `max_grade`, with two decimals; half a hundredth counts upwards.
+    #[must_use]
+    pub fn grade(self, max_grade: Decimal) -> Decimal {
+        rounded(self.part * max_grade / self.whole, max_grade)
+    }
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self { part: Decimal::ZERO, whole: Decimal::ONE }
+    }
+}
+
+/// Points by criterion, as a share of the rubric's points.
 #[must_use]
-pub fn of_rubric(rubric: &Rubric, points: &BTreeMap<String, Decimal>) -> Decimal {
-    let given = |id: &str| points.get(id).copied().unwrap_or_default();
-    let sum: Decimal =
-        rubric.criteria.iter().map(|criterion| given(&criterion.id).clamp(Decimal::ZERO, criterion.most())).sum();
-    (sum * Decimal::ONE_HUNDRED).checked_div(rubric.most()).unwrap_or_default()
+pub fn of_rubric(rubric: &Rubric, points: &BTreeMap<String, Decimal>) -> Share {
+    Share::new(rubric.sum(points), rubric.most())
 }
 
 /// What is left of the grade of work that came at a moment, in percent. Each begun hour or day counts.
@@ -41,12 +91,15 @@ fn begun(since: TimeDelta, unit: TimeDelta) -> i64 {
     whole / unit + i64::from(!is_exact)
 }
 
-/// The grade in the unit of `max_grade`, with two decimals; half a hundredth counts upwards.
+/// The grade of a percent that was kept, as [`Share::grade`] would give it.
 #[must_use]
 pub fn grade(percent: Decimal, max_grade: Decimal) -> Decimal {
-    (percent * max_grade / Decimal::ONE_HUNDRED)
-        .round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero)
-        .clamp(Decimal::ZERO, max_grade)
+    // A percent that was cut off somewhere far behind the point must not fall below the half.
+    rounded((percent * max_grade / Decimal::ONE_HUNDRED).round_dp(15), max_grade)
+}
+
+fn rounded(grade: Decimal, max_grade: Decimal) -> Decimal {
+    grade.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero).clamp(Decimal::ZERO, max_grade)
 }
 
 /// The percent that is reported of several tries, each with its number.
@@ -60,13 +113,13 @@ pub fn kept(keep: Keep, tries: &[(i32, Decimal)]) -> Option<Decimal> {
     }
 }
 
-/// What several reviews come to; the median of an even number is the mean of the two in the middle.
+/// What several reviews come to, each a number of points of the same rubric; the median of an even number is the mean of the two in the middle.
 #[must_use]
-pub fn aggregate(how: Aggregate, percents: &[Decimal]) -> Option<Decimal> {
+pub fn aggregate(how: Aggregate, points: &[Decimal]) -> Option<Decimal> {
     match how {
-        Aggregate::Mean => mean(percents.iter().copied()),
+        Aggregate::Mean => mean(points.iter().copied()),
         Aggregate::Median => {
-            let mut sorted = percents.to_vec();
+            let mut sorted = points.to_vec();
             sorted.sort_unstable();
             let upper = sorted.len() / 2;
             let lower = upper.checked_sub(usize::from(sorted.len().is_multiple_of(2)))?;

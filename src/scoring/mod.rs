@@ -11,6 +11,6 @@ mod grades;
 mod items;
 mod passing;
 
-pub use grades::{aggregate, grade, kept, late_percent, of_rubric, spread};
+pub use grades::{Share, aggregate, grade, kept, late_percent, of_rubric, spread};
 pub use items::{Score, score, score_item};
 pub use passing::{Facts, passes};

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use rust_decimal::Decimal;
 
+use super::grades::Share;
 use crate::criteria::{CodingResult, PassLeaf, PassRule, PassingCriteria, Rubric};
 
 /// What is known of a graded try. What belongs to other types than its own is empty.
 #[derive(Debug, Clone, Default)]
 pub struct Facts<'a> {
-    /// Of the best grade, after lateness, unrounded.
-    pub percent: Decimal,
+    /// Of the best grade, after lateness.
+    pub share: Share,
     /// In the unit of the grade.
     pub max_grade: Decimal,
     /// Ids of the items that were answered as the key says.
@@ -36,8 +37,8 @@ pub fn passes(criteria: &PassingCriteria, facts: &Facts) -> bool {
 fn is_met(leaf: &PassLeaf, facts: &Facts) -> bool {
     let points = |id: &str| facts.rubric_points.get(id).copied().unwrap_or_default();
     match leaf {
-        PassLeaf::MinPercent(least) => facts.percent >= *least,
-        PassLeaf::MinPoints(least) => facts.percent * facts.max_grade >= *least * Decimal::ONE_HUNDRED,
+        PassLeaf::MinPercent(least) => facts.share.reaches_percent(*least),
+        PassLeaf::MinPoints(least) => facts.share.reaches(*least, facts.max_grade),
         PassLeaf::ItemsCorrect(ids) => ids.iter().all(|id| facts.correct_items.contains(id.as_str())),
         PassLeaf::RubricMin { criterion, min_points } => points(criterion) >= *min_points,
         PassLeaf::RubricAllMin(least) => {

@@ -257,7 +257,9 @@ async fn tries_are_limited_and_wait_for_each_other(pool: PgPool) {
     let attempt = learner.attempt(&quest).await;
     learner.hand_in(&attempt, &assessment, answers(&[("a", false)])).await.expect(201);
     service.wait(3599);
-    let cooling = learner.hand_in(&attempt, &assessment, answers(&[("a", true)])).await.problem(409, "cooling_down");
+    let cooling = learner.hand_in(&attempt, &assessment, answers(&[("a", true)])).await;
+    assert_eq!(cooling.header("retry-after"), Some("1"));
+    let cooling = cooling.problem(409, "cooling_down");
     assert_eq!(cooling["nextTryAt"], "2026-09-01T09:00:00Z");
     let seen = learner.get(&path_to(&quest, &assessment)).await.expect(200);
     assert_eq!((&seen["my"]["triesLeft"], &seen["my"]["nextTryAt"]), (&json!(1), &json!("2026-09-01T09:00:00Z")));

@@ -7,7 +7,7 @@ use quests::criteria::{
     Aggregate, Answers, AssessmentConfiguration, AssessmentKind, Form, Keep, Late, MAX_ASSESSMENT_BYTES, OnFail,
     PassLeaf, PassRule, PassingCriteria, Per, Pool, ShowAnswers, ShowScore, Violation,
 };
-use quests::scoring::{Facts, grade, passes, score};
+use quests::scoring::{Facts, Share, passes, score};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -475,9 +475,9 @@ fn work_with(configuration: &AssessmentConfiguration, criteria: &PassingCriteria
         let Ok(answers) = Answers::parse(&items, answers, "/answers") else { return false };
         let scored = score(&items, &answers);
         assert!(scored.points >= Decimal::ZERO && scored.points <= scored.max_points, "{scored:?}");
-        facts.percent = scored.points * Decimal::ONE_HUNDRED / scored.max_points;
+        facts.share = Share::new(scored.points, scored.max_points);
     }
-    let grade = grade(facts.percent, configuration.max_grade);
+    let grade = facts.share.grade(configuration.max_grade);
     assert!(grade >= Decimal::ZERO && grade <= configuration.max_grade && grade.scale() <= 2, "{grade}");
     passes(criteria, &facts)
 }

@@ -56,7 +56,9 @@ fn not_now(why: NotNow, detail: String) -> Problem {
         NotNow::Closed(at) => Problem::new(Code::AssessmentClosed, detail).with("closesAt", at),
         NotNow::Overdue(at) => Problem::new(Code::AssessmentClosed, detail).with("dueAt", at),
         NotNow::NoTriesLeft(tries) => Problem::new(Code::NoTriesLeft, detail).with("tries", tries),
-        NotNow::Cooling(until) => Problem::new(Code::CoolingDown, detail).with("nextTryAt", until),
+        NotNow::Cooling { until, seconds } => {
+            Problem::new(Code::CoolingDown, detail).with("nextTryAt", until).retry_after(seconds)
+        }
         NotNow::NotStarted => Problem::new(Code::TryNotStarted, detail),
         NotNow::TimeOver => Problem::new(Code::TimeOver, detail),
     }

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::Rules;
 use crate::criteria::{Answers, CodingResult, Form, Item};
-use crate::scoring::{Facts, grade, late_percent, of_rubric, passes, score, score_item};
+use crate::scoring::{Facts, Share, late_percent, of_rubric, passes, score, score_item};
 
 /// Points by criterion of the rubric.
 pub type RubricPoints = BTreeMap<String, Decimal>;
@@ -21,10 +21,10 @@ pub enum Basis<'a> {
     Tests(&'a CodingResult),
     /// A person's points by criterion.
     Rubric(RubricPoints),
-    /// A person's grade, in percent of the best.
-    Percent(Decimal),
+    /// A person's grade, as a share of the best.
+    Given(Share),
     /// What several reviews come to: together, and by criterion.
-    Peers { percent: Decimal, points: RubricPoints },
+    Peers { share: Share, points: RubricPoints },
 }
 
 /// A grade, and what it is made of.
@@ -55,38 +55,42 @@ pub fn assess(rules: &Rules, basis: &Basis, decision: Option<bool>, submitted_at
     let max_grade = configuration.max_grade;
     let rubric = configuration.form.rubric();
     let mut facts = Facts { max_grade, rubric, decision, ..Facts::default() };
-    let percent = match basis {
+    let share = match basis {
         Basis::Quiz { items, answers } => {
             let right = items.iter().filter(|item| score_item(item, answers.get(&item.id)) == item.points);
             facts.correct_items = right.map(|item| item.id.as_str()).collect();
             let scored = score(*items, answers);
-            (scored.points * Decimal::ONE_HUNDRED).checked_div(scored.max_points).unwrap_or_default()
+            Share::new(scored.points, scored.max_points)
         }
         Basis::Tests(result) => {
             facts.tests = Some(*result);
             match &configuration.form {
-                Form::AutoGraded(problem) if problem.partial_credit => result.percent(),
-                _ if result.percent() >= Decimal::ONE_HUNDRED => Decimal::ONE_HUNDRED,
-                _ => Decimal::ZERO,
+                Form::AutoGraded(problem) if problem.partial_credit => {
+                    Share::new(result.percent(), Decimal::ONE_HUNDRED)
+                }
+                _ if result.percent() >= Decimal::ONE_HUNDRED => Share::new(Decimal::ONE, Decimal::ONE),
+                _ => Share::default(),
             }
         }
         Basis::Rubric(points) => {
             facts.rubric_points.clone_from(points);
             rubric.map(|rubric| of_rubric(rubric, points)).unwrap_or_default()
         }
-        Basis::Percent(percent) => *percent,
-        Basis::Peers { percent, points } => {
+        Basis::Given(share) => *share,
+        Basis::Peers { share, points } => {
             facts.rubric_points.clone_from(points);
-            *percent
+            *share
         }
     };
-    let percent = percent.clamp(Decimal::ZERO, Decimal::ONE_HUNDRED);
     let late_percent = late_percent(&configuration.late, configuration.due_at, submitted_at);
-    let mut graded = Graded { percent, late_percent, grade: Decimal::ZERO, max_grade, is_passed: false };
-    facts.percent = graded.final_percent();
-    graded.grade = grade(facts.percent, max_grade);
-    graded.is_passed = passes(&rules.passing, &facts);
-    graded
+    facts.share = share.less(late_percent);
+    Graded {
+        percent: share.percent(),
+        late_percent,
+        grade: facts.share.grade(max_grade),
+        max_grade,
+        is_passed: passes(&rules.passing, &facts),
+    }
 }
 
 /// The points of a stored or given rubric, by criterion.

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::{Basis, Decision, RubricScore, Rules, points_of};
 use crate::criteria::{PassLeaf, PassRule, Violation};
+use crate::scoring::Share;
 
 /// A grader's judgement.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -88,12 +89,12 @@ impl GradeInput {
                 if rules.passing.rule.leaves().iter().any(asks) {
                     wrong("/rubric".into(), "is needed: the passing rule looks at single criteria".into());
                 }
-                Some(Basis::Percent((grade * Decimal::ONE_HUNDRED).checked_div(max).unwrap_or_default()))
+                Some(Basis::Given(Share::new(grade, max)))
             }
             // All or nothing, where nothing but the decision counts.
             (None, None) if rules.passing.is_decision_alone() && self.decision.is_some() => {
-                let all = if self.decision == Some(Decision::Pass) { Decimal::ONE_HUNDRED } else { Decimal::ZERO };
-                Some(Basis::Percent(all))
+                let all = if self.decision == Some(Decision::Pass) { Decimal::ONE } else { Decimal::ZERO };
+                Some(Basis::Given(Share::new(all, Decimal::ONE)))
             }
             (None, None) => {
                 wrong("/grade".into(), "is missing: send a grade, or the points of the rubric".into());

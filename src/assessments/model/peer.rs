@@ -13,7 +13,7 @@ use super::submission::named;
 use super::{Basis, ReviewOfPeer, RubricScore, points_of};
 use crate::criteria::{Aggregate, Rubric};
 use crate::ids::{AssessmentId, PeerReviewId, QuestId};
-use crate::scoring::{aggregate, of_rubric};
+use crate::scoring::{Share, aggregate};
 
 named! {
     /// Where a review stands
@@ -122,8 +122,15 @@ pub fn allocate(
 #[must_use]
 pub fn aggregated(rubric: &Rubric, how: Aggregate, reviews: &[ReviewOfPeer]) -> Option<Basis<'static>> {
     let points: Vec<_> = reviews.iter().map(|review| points_of(&review.rubric)).collect();
-    let percents: Vec<Decimal> = points.iter().map(|points| of_rubric(rubric, points)).collect();
-    let percent = aggregate(how, &percents)?;
+    let sums: Vec<Decimal> = points.iter().map(|points| rubric.sum(points)).collect();
+    // The mean is a fraction; so that it stays exact, its sum is compared with as many rubrics.
+    let share = match how {
+        Aggregate::Mean => Share::new(sums.iter().sum(), rubric.most() * Decimal::from(sums.len())),
+        Aggregate::Median => Share::new(aggregate(how, &sums)?, rubric.most()),
+    };
+    if sums.is_empty() {
+        return None;
+    }
     let by_criterion: HashMap<&str, Vec<Decimal>> = rubric
         .criteria
         .iter()
@@ -134,7 +141,7 @@ pub fn aggregated(rubric: &Rubric, how: Aggregate, reviews: &[ReviewOfPeer]) -> 
         .collect();
     let points =
         by_criterion.into_iter().filter_map(|(id, points)| Some((id.to_owned(), aggregate(how, &points)?))).collect();
-    Some(Basis::Peers { percent, points })
+    Some(Basis::Peers { share, points })
 }
 
 #[cfg(test)]

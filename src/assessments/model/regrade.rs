@@ -11,6 +11,7 @@ use super::peer::aggregated;
 use super::{Basis, Graded, How, Rules, Status, Submitted, assess, points_of};
 use crate::criteria::Form;
 use crate::ids::{AssessmentId, AttemptId, RegradeId, SubmissionId};
+use crate::scoring::Share;
 
 /// A grade, as far as comparing needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -132,6 +133,7 @@ impl Submitted {
         let decision = self.decision.and_then(super::Decision::passes);
         let submitted_at = self.submission.submitted_at;
         let by = |basis: &Basis| assess(rules, basis, decision, submitted_at);
+        let given = self.given(percent);
         match (&rules.configuration.form, rules.configuration.form.rubric()) {
             (Form::Quiz(_), _) => {
                 let items = self.drawn(rules);
@@ -140,20 +142,34 @@ impl Submitted {
             }
             (Form::AutoGraded(_), _) => match self.coding_result() {
                 Some(result) => by(&Basis::Tests(&result)),
-                None => by(&Basis::Percent(percent)),
+                None => by(&Basis::Given(given)),
             },
             (Form::PeerReview { rubric, peer, .. }, _) if self.was_graded_by_peers() => {
                 match aggregated(rubric, peer.aggregate, &self.reviews) {
                     Some(basis) => by(&basis),
-                    None => by(&Basis::Percent(percent)),
+                    None => by(&Basis::Given(given)),
                 }
             }
             (_, Some(_)) => match &self.submission.rubric {
                 Some(scores) => by(&Basis::Rubric(points_of(scores))),
-                None => by(&Basis::Percent(percent)),
+                None => by(&Basis::Given(given)),
             },
-            (_, None) => by(&Basis::Percent(percent)),
+            (_, None) => by(&Basis::Given(given)),
         }
+    }
+
+    /// What was given, as exactly as it was given: the grade itself where lateness has taken nothing of it.
+    fn given(&self, percent: Decimal) -> Share {
+        match self.submission.grade {
+            Some(grade) if self.late_percent == Decimal::ONE_HUNDRED && self.was_graded_by_hand() => {
+                Share::new(grade, self.submission.max_grade)
+            }
+            _ => Share::new(percent, Decimal::ONE_HUNDRED),
+        }
+    }
+
+    fn was_graded_by_hand(&self) -> bool {
+        self.history.last().is_some_and(|grading| grading.how == How::Grader)
     }
 
     fn was_graded_by_peers(&self) -> bool {

@@ -28,8 +28,12 @@ pub enum NotNow {
     Overdue(DateTime<Utc>),
     #[error("all {0} tries are used up")]
     NoTriesLeft(u32),
-    #[error("the next try is taken from {0} on")]
-    Cooling(DateTime<Utc>),
+    #[error("the next try is taken from {until} on")]
+    Cooling {
+        until: DateTime<Utc>,
+        /// Until then; rounded up, so that who waits that long is not refused again.
+        seconds: u32,
+    },
     #[error("start the try first: its time runs from then on")]
     NotStarted,
     #[error("the time of this try is over; what was saved has been handed in")]
@@ -107,7 +111,11 @@ pub fn may_try(rules: &Rules, tries: &[Tried], extra: u32, now: DateTime<Utc>) -
         return Err(NotNow::NoTriesLeft(allowed));
     }
     match next_try_at(configuration, tries) {
-        Some(at) if now < at => Err(NotNow::Cooling(at)),
+        Some(until) if now < until => {
+            let wait = until - now;
+            let seconds = wait.num_seconds() + i64::from(wait.subsec_nanos() > 0);
+            Err(NotNow::Cooling { until, seconds: u32::try_from(seconds).unwrap_or(u32::MAX) })
+        }
         _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! Peer review: handing reviews out, taking them in, grading by them, and giving up on them.
 //!
 //! Work is graded by its reviews once it has as many as it needs and its author has written those that are
-//! owed: `mustReview`, or as many as there is work of others. Reviews that are too far apart, and work that
+//! owed: `mustReview`, or as many as there is work to review. Reviews that are too far apart, and work that
 //! has waited too long, go to a grader.
 
 use std::collections::BTreeMap;
@@ -154,7 +154,7 @@ pub async fn write_peer_review<E: From<Refusal>>(
         id.0,
         now,
         serde_json::to_value(&input.rubric).unwrap_or_default(),
-        of_rubric(rubric, &points_of(&input.rubric)),
+        of_rubric(rubric, &points_of(&input.rubric)).percent(),
         input.comment,
     )
     .execute(&mut *connection)
@@ -219,7 +219,8 @@ async fn release(
     if !has_reviewed_enough(connection, learner.id, work.submission.assessment_id, peer).await? {
         return Ok(());
     }
-    let percents: Vec<_> = work.reviews.iter().map(|review| of_rubric(rubric, &points_of(&review.rubric))).collect();
+    let percents: Vec<_> =
+        work.reviews.iter().map(|review| of_rubric(rubric, &points_of(&review.rubric)).percent()).collect();
     if peer.escalate_if_spread_percent.is_some_and(|most| spread(&percents) > most) {
         return Ok(give_to_grader(connection, &[id.0], learner.now).await?);
     }
@@ -275,7 +276,8 @@ async fn grade(
     Ok(())
 }
 
-/// Whether an author has written the reviews that are owed; no more than there is work of others.
+/// Whether an author has written the reviews that are owed: those that were given out, and those that still
+/// can be, up to `mustReview`. Who finds no work left to review owes none.
 async fn has_reviewed_enough(
     connection: &mut PgConnection,
     learner: LearnerId,
@@ -284,16 +286,24 @@ async fn has_reviewed_enough(
 ) -> Result<bool, sqlx::Error> {
     let found = sqlx::query!(
         r#"SELECT (SELECT count(*) FROM peer_reviews WHERE reviewer_id = $1 AND assessment_id = $2 AND status = 'done') AS "written!",
-                  (SELECT count(DISTINCT attempt.auth_user_id)
-                   FROM quest_submissions AS submission JOIN user_quest_attempts AS attempt ON attempt.id = submission.attempt_id
-                   WHERE submission.assessment_id = $2 AND submission.status <> 'returned' AND submission.submission_data <> '{}'
-                     AND attempt.auth_user_id <> $1) AS "others!""#,
+                  (SELECT count(*) FROM peer_reviews WHERE reviewer_id = $1 AND assessment_id = $2 AND status <> 'withdrawn') AS "given!",
+                  (SELECT count(*)
+                   FROM (SELECT DISTINCT ON (attempt.id) submission.id, attempt.auth_user_id
+                         FROM quest_submissions AS submission
+                         JOIN user_quest_attempts AS attempt ON attempt.id = submission.attempt_id AND attempt.status <> 'Abandoned'
+                         WHERE submission.assessment_id = $2 AND submission.status = 'inPeerReview'
+                         ORDER BY attempt.id, submission.attempt_number DESC) AS work
+                   WHERE work.auth_user_id <> $1
+                     AND NOT EXISTS (SELECT FROM peer_reviews WHERE submission_id = work.id AND reviewer_id = $1)
+                     AND (SELECT count(*) FROM peer_reviews WHERE submission_id = work.id AND status <> 'withdrawn') < $3
+                  ) AS "left!""#,
         learner.0,
-        assessment.0
+        assessment.0,
+        i64::from(peer.reviews_needed)
     )
     .fetch_one(connection)
     .await?;
-    Ok(found.written >= found.others.min(peer.must_review.into()))
+    Ok(found.written >= (found.given + found.left).min(peer.must_review.into()))
 }
 
 /// Takes work from its reviewers and puts it into the graders' queue; one statement.

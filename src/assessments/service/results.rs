@@ -94,7 +94,7 @@ async fn try_waiting(
                 standing = self::standing(connection, attempt, assessment).await?;
                 handed_in
             }
-            Err(NotNow::Early(at) | NotNow::Cooling(at)) => {
+            Err(NotNow::Early(at) | NotNow::Cooling { until: at, .. }) => {
                 wake_at(connection, attempt, assessment, at).await?;
                 break;
             }

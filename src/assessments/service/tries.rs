@@ -1,7 +1,6 @@
 //! A learner's tries: start, save, hand in, and what is handed in when the time is over.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -19,6 +18,7 @@ use crate::learners::{self, Locked};
 use crate::origin::Origin;
 use crate::outbox::enqueue;
 use crate::outbox::events::Event;
+use crate::scoring::Share;
 
 /// The assessment of an attempt that a call is about.
 #[derive(Debug, Clone, Copy)]
@@ -238,7 +238,7 @@ impl Handed {
             }
             (Form::AutoGraded(_), Some(result)) => Basis::Tests(result),
             // The time was over before a result came.
-            (Form::AutoGraded(_), None) => Basis::Percent(Decimal::ZERO),
+            (Form::AutoGraded(_), None) => Basis::Given(Share::default()),
             _ => return None,
         };
         Some(assess(rules, &basis, None, self.submitted_at))

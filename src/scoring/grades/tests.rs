@@ -113,7 +113,7 @@ fn a_rubric_gives_the_share_of_its_points() {
     let rubric = rubric(&[4, 6]);
     let given = |points: &[(&str, &str)]| {
         let points = points.iter().map(|(id, points)| ((*id).to_owned(), decimal(points))).collect();
-        of_rubric(&rubric, &points)
+        of_rubric(&rubric, &points).percent()
     };
     assert_eq!(given(&[("c0", "4"), ("c1", "3")]), decimal("70"));
     assert_eq!(given(&[("c0", "2.5")]), decimal("25"));
@@ -130,6 +130,21 @@ proptest! {
     }
 
     #[test]
+    fn a_share_reaches_exactly_what_it_is(part in 0i64..100_000, whole in 1i64..100_000, max in 1i64..=99_999, late in 0i64..=1_000) {
+        let (part, whole, max) = (Decimal::new(part.min(whole), 2), Decimal::new(whole, 2), Decimal::new(max, 2));
+        let late = Decimal::new(late, 1);
+        let share = Share::new(part, whole).less(late);
+        // In integers: part × late × max ÷ (whole × 100) in hundredths, rounded half up.
+        let exact = part * late * max;
+        let grade = share.grade(max);
+        let off = grade * whole * Decimal::ONE_HUNDRED - exact;
+        prop_assert!(off.abs() * Decimal::from(200) <= whole * Decimal::ONE_HUNDRED, "{grade}");
+        // The rounded grade is reached exactly when it was not rounded up.
+        prop_assert_eq!(share.reaches(grade, max), off <= Decimal::ZERO);
+        prop_assert_eq!(crate::scoring::grade(share.percent(), max), grade);
+    }
+
+    #[test]
     fn being_later_never_helps(percent in 0u32..=100, floor in 0u32..=100, first in -10_000_000i64..10_000_000, later in 0i64..10_000_000, hours in any::<bool>()) {
         let due = at("2026-06-01T00:00:00Z");
         let late = Late::Penalize { percent: percent.into(), per: if hours { Per::Hour } else { Per::Day }, floor_percent: floor.into() };
@@ -142,10 +157,10 @@ proptest! {
     #[test]
     fn a_rubric_never_leaves_0_to_100(most in prop::collection::vec(1u32..1_000, 1..30), given in prop::collection::vec(0i64..2_000_000, 0..40)) {
         let points = (0..).zip(&given).map(|(index, points)| (format!("c{index}"), Decimal::new(*points, 2))).collect();
-        let percent = of_rubric(&rubric(&most), &points);
+        let percent = of_rubric(&rubric(&most), &points).percent();
         prop_assert!(percent >= Decimal::ZERO && percent <= Decimal::ONE_HUNDRED);
         let full = (0..).zip(&most).map(|(index, most)| (format!("c{index}"), Decimal::from(*most))).collect();
-        prop_assert_eq!(of_rubric(&rubric(&most), &full), Decimal::ONE_HUNDRED);
+        prop_assert_eq!(of_rubric(&rubric(&most), &full).percent(), Decimal::ONE_HUNDRED);
     }
 
     #[test]

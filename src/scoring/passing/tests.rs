@@ -16,7 +16,8 @@ fn decimal(text: &str) -> Decimal {
 
 #[test]
 fn percents_and_points_are_compared_unrounded() {
-    let facts = |percent: &str| Facts { percent: decimal(percent), max_grade: decimal("20"), ..Facts::default() };
+    let share = |percent: &str| Share::new(decimal(percent), Decimal::ONE_HUNDRED);
+    let facts = |percent: &str| Facts { share: share(percent), max_grade: decimal("20"), ..Facts::default() };
     let percent = criteria(json!({"op": "minPercent", "value": 70}));
     assert!(passes(&percent, &facts("70")));
     assert!(!passes(&percent, &facts("69.9999999999999999999999")));
@@ -24,6 +25,27 @@ fn percents_and_points_are_compared_unrounded() {
     assert!(passes(&points, &facts("70")));
     // Its grade reads 14.00.
     assert!(!passes(&points, &facts("69.999")));
+}
+
+#[test]
+fn a_third_of_thirty_is_ten() {
+    // No decimal holds a third: what is compared is the fraction itself.
+    let third = Share::new(Decimal::ONE, decimal("3"));
+    let facts = |share| Facts { share, max_grade: decimal("30"), ..Facts::default() };
+    assert!(passes(&criteria(json!({"op": "minPoints", "value": 10})), &facts(third)));
+    assert!(!passes(&criteria(json!({"op": "minPoints", "value": 10.01})), &facts(third)));
+    // Less a tenth, it is 30 percent.
+    assert!(passes(&criteria(json!({"op": "minPercent", "value": 30})), &facts(third.less(decimal("90")))));
+    assert_eq!(
+        (third.grade(decimal("30")), third.less(decimal("90")).grade(decimal("30"))),
+        (decimal("10"), decimal("9"))
+    );
+    // Half a hundredth counts upwards, also where it was cut off on the way.
+    assert_eq!(Share::new(decimal("5"), decimal("6")).grade(decimal("9.99")), decimal("8.33"));
+    assert_eq!(
+        crate::scoring::grade(Share::new(decimal("5"), decimal("6")).percent(), decimal("9.99")),
+        decimal("8.33")
+    );
 }
 
 #[test]
@@ -65,7 +87,8 @@ fn tests_pass_by_share_and_by_name() {
 
 #[test]
 fn a_decision_counts_only_when_it_was_made_and_rules_combine() {
-    let decided = |decision| Facts { decision, percent: decimal("60"), ..Facts::default() };
+    let decided =
+        |decision| Facts { decision, share: Share::new(decimal("60"), Decimal::ONE_HUNDRED), ..Facts::default() };
     let alone = criteria(json!({"op": "graderDecision"}));
     assert_eq!(
         [Some(true), Some(false), None].map(|decision| passes(&alone, &decided(decision))),

@@ -76,7 +76,7 @@ fn the_next_try_waits_from_the_last_one_on_but_not_for_work_that_came_back() {
     let tries =
         [tried(1, Status::Graded, "2026-10-01T11:00:00Z", Some(false)), tried(2, Status::AwaitingGrade, NOON, None)];
     let until = at("2026-10-01T12:10:00Z");
-    assert_eq!(may_try(&waiting, &tries, 0, at("2026-10-01T12:09:59Z")), Err(NotNow::Cooling(until)));
+    assert_eq!(may_try(&waiting, &tries, 0, at("2026-10-01T12:09:59Z")), Err(NotNow::Cooling { until, seconds: 1 }));
     assert_eq!(may_try(&waiting, &tries, 0, until), Ok(()));
     let returned = [tried(1, Status::Returned, NOON, None)];
     assert_eq!(may_try(&waiting, &returned, 0, at(NOON)), Ok(()));
