@@ -14,11 +14,13 @@ pub fn quiz(items: &[(&str, bool)]) -> Value {
 }
 
 /// `base` with the fields of `changes`.
+#[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
 pub fn with(mut base: Value, changes: Value) -> Value {
     base.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     base
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
 pub fn passing(rule: Value) -> Value {
     json!({"v": 1, "rule": rule})
 }

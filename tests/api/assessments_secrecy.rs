@@ -31,6 +31,7 @@ fn clean(what: &str, seen: &str) {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "json! makes values")]
 fn quiz(feedback: Value) -> Value {
     let item = |id: &str, kind: &str, own: Value| {
         with(
@@ -51,7 +52,7 @@ fn quiz(feedback: Value) -> Value {
     ]})
 }
 
-/// One assessment of every type, with a rule each; the keys are in Quiz and AutoGraded.
+/// One assessment of every type, with a rule each; the keys are in Quiz and `AutoGraded`.
 async fn guarded(author: &Client) -> (Value, Vec<Value>) {
     let levels = json!([{"points": 0, "label": "none"}, {"points": 10, "label": "full"}]);
     let rubric = json!({"criteria": [{"id": "c", "title": "Clarity", "levels": levels}]});

@@ -22,6 +22,7 @@ mod http;
 mod insights;
 mod learning_paths;
 mod maps;
+mod model;
 mod peer_reviews;
 mod races;
 mod secrecy;

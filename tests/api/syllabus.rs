@@ -157,8 +157,8 @@ async fn pass(service: &Service, learner: &Client, grader: &Client, attempt: &Va
         }
         _ => {
             let handed = learner.hand_in(attempt, assessment, json!({"text": "Here it is."})).await.expect(201);
-            let graded = grader.grade(&handed["submission"], json!({"grade": 0.5})).await.expect(200);
-            assert_eq!(graded["isPassed"], true, "more than 0 completes it");
+            let marked = grader.grade(&handed["submission"], json!({"grade": 0.5})).await.expect(200);
+            assert_eq!(marked["isPassed"], true, "more than 0 completes it");
         }
     }
 }

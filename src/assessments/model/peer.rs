@@ -87,7 +87,8 @@ pub type Pairs = HashSet<(Uuid, Uuid)>;
 
 /// Hands reviews out: to each work as many as it needs, to each reviewer as many as are owed; never own
 /// work, never the same work twice. Work with the fewest reviews comes first, and goes to the reviewer with
-/// the fewest; ties go by the order of the lists.
+/// the fewest; ties go by the order of the lists. Where in the end only own work is left for who has room,
+/// somebody trades with them.
 #[must_use]
 pub fn allocate(
     mut works: Vec<OpenWork>,
@@ -97,6 +98,7 @@ pub fn allocate(
 ) -> Vec<(Uuid, Uuid)> {
     let mut pairs = known;
     let mut given = Vec::new();
+    let authors: HashMap<Uuid, Uuid> = works.iter().map(|work| (work.submission, work.author)).collect();
     loop {
         // The stable sort keeps the order of the lists among equals.
         works.retain(|work| work.reviews < needed);
@@ -109,13 +111,48 @@ pub fn allocate(
             };
             Some((place, reviewers.iter().position(free)?))
         });
-        let Some((work, reviewer)) = next else { return given };
-        let (work, reviewer) = (&mut works[work], &mut reviewers[reviewer]);
-        work.reviews += 1;
-        reviewer.reviews += 1;
-        pairs.insert((work.submission, reviewer.learner));
-        given.push((work.submission, reviewer.learner));
+        let (work, reviewer) = match next {
+            Some((work, reviewer)) => {
+                given.push((works[work].submission, reviewers[reviewer].learner));
+                pairs.insert((works[work].submission, reviewers[reviewer].learner));
+                (work, reviewer)
+            }
+            None => match trade(&works, &reviewers, &authors, &mut pairs, &mut given) {
+                Some(places) => places,
+                None => return given,
+            },
+        };
+        works[work].reviews += 1;
+        reviewers[reviewer].reviews += 1;
     }
+}
+
+/// One review more by a trade: who has room takes a review of somebody else, who takes the work that is left.
+fn trade(
+    works: &[OpenWork],
+    reviewers: &[Reviewer],
+    authors: &HashMap<Uuid, Uuid>,
+    pairs: &mut Pairs,
+    given: &mut Vec<(Uuid, Uuid)>,
+) -> Option<(usize, usize)> {
+    let may = |pairs: &Pairs, submission: Uuid, learner: Uuid| {
+        authors.get(&submission) != Some(&learner) && !pairs.contains(&(submission, learner))
+    };
+    for (place, work) in works.iter().enumerate() {
+        for (free, reviewer) in reviewers.iter().enumerate() {
+            let found = given
+                .iter()
+                .position(|(other, busy)| may(pairs, *other, reviewer.learner) && may(pairs, work.submission, *busy));
+            let Some(found) = found else { continue };
+            let (other, busy) = given[found];
+            given[found] = (other, reviewer.learner);
+            given.push((work.submission, busy));
+            pairs.remove(&(other, busy));
+            pairs.extend([(other, reviewer.learner), (work.submission, busy)]);
+            return Some((place, free));
+        }
+    }
+    None
 }
 
 /// What reviews come to, together and by criterion; None without any.
