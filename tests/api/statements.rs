@@ -140,13 +140,13 @@ async fn tries_results_and_reviews_cost_few_statements(pool: PgPool) {
         .await
         .problem(422, "criteria_not_met");
     cost("a quiz that is not passed", 3);
-    // Lock, keep, find; load, read, apply, save, note, tell; what became of it.
+    // Lock, keep, find the steps and the assessments that it is about; load, read, apply, save, note, tell; what became of it.
     grader.post(results, result("early", "Accepted")).await.expect(200);
-    cost("a result that waits", 5);
+    cost("a result that waits", 6);
     learner.complete(&attempt, &attempt["steps"][0], json!({"answers": {"q": true}})).await.expect(200);
     cost("a quiz that lets a result through", 8);
     grader.post(results, result("early", "Accepted")).await.expect(200);
-    cost("a result that came before", 3);
+    cost("a result that came before", 4);
     learner.complete(&attempt, &attempt["steps"][2], json!({"text": "mine"})).await.expect(200);
     cost("handing in", 4);
     let review = author.get("/v1/step-reviews").await.expect(200)["items"][0].clone();
