@@ -18,6 +18,7 @@ mod curriculum;
 mod curriculum_files;
 mod enrollments;
 mod events;
+mod faults;
 mod http;
 mod insights;
 mod learning_paths;

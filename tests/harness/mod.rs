@@ -11,7 +11,7 @@ pub mod process;
 pub mod proxy;
 pub mod users;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, FromArgMatches};
@@ -40,7 +40,7 @@ pub struct Service {
     pub clock: Clock,
     pub exchange: String,
     client: reqwest::Client,
-    running: Option<Running>,
+    running: Arc<Mutex<Option<Running>>>,
 }
 
 /// How a test wants its service.
@@ -101,23 +101,35 @@ impl Service {
         // A broker in the environment is for the tests that ask for it.
         config.broker.amqp_url = setup.amqp_url;
         let clock = Clock::fixed("2026-09-01T08:00:00Z".parse::<DateTime<Utc>>().unwrap());
-        let db = Db::new(quests::db::pool(&config.database).unwrap());
+        let connections = quests::db::pool(&config.database).unwrap();
+        let db = Db::new(connections.clone());
         let listener = tokio::net::TcpListener::bind(config.bind_addr).await.unwrap();
         let running = app::start(&config, db, clock.clone(), listener).unwrap();
+        let base = format!("http://{}", running.address);
+        let running = Arc::new(Mutex::new(Some(running)));
+        // A test that is done closes its pool; a service that went on would keep its database from being dropped.
+        let (done, left) = (pool.clone(), Arc::clone(&running));
+        tokio::spawn(async move {
+            done.close_event().await;
+            let running = left.lock().unwrap().take();
+            if let Some(running) = running {
+                running.stop().await;
+            }
+            connections.close().await;
+        });
         Self {
-            base: format!("http://{}", running.address),
+            base,
             pool: pool.clone(),
             clock,
             exchange: setup.exchange,
             client: reqwest::Client::builder().build().unwrap(),
-            running: Some(running),
+            running,
         }
     }
 
-    pub async fn stop(mut self) {
-        if let Some(running) = self.running.take() {
-            running.stop().await;
-        }
+    pub async fn stop(self) {
+        let running = self.running.lock().unwrap().take();
+        running.expect("runs").stop().await;
     }
 
     pub fn wait(&self, seconds: i64) {

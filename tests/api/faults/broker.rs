@@ -10,10 +10,10 @@ use sqlx::PgPool;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::ledger::{equals_the_database, until_all_arrived};
+use super::node::Node;
 use crate::harness::broker::{Consumer, Received};
 use crate::harness::{Client, Service, Setup, rounds, token, verify};
-use crate::ledger::{equals_the_database, until_all_arrived};
-use crate::node::Node;
 
 /// One learner after the other completes the quest; every answer must be a good one.
 async fn load(mut learner: Client, quest: Value, stop: Arc<AtomicBool>, finished: Arc<AtomicUsize>) {

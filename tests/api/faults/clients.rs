@@ -9,8 +9,8 @@ use sqlx::PgPool;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use super::ledger::Acknowledged;
 use crate::harness::{Client, Service, Setup, path_of, rows, text, verify};
-use crate::ledger::Acknowledged;
 
 const VANISHING: usize = 2_000;
 const AT_ONCE: usize = 50;

@@ -10,11 +10,11 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::gate::Gate;
+use super::gate::Gate;
+use super::ledger::{Acknowledged, equals_the_database, until_all_arrived};
 use crate::harness::broker::Consumer;
 use crate::harness::process::Process;
 use crate::harness::{Client, amqp_url, path_of, rounds, rows, text, token, verify};
-use crate::ledger::{Acknowledged, equals_the_database, until_all_arrived};
 
 const AT_ONCE: usize = 8;
 

@@ -1,0 +1,8 @@
+//! What breaks around the service, or the service itself.
+
+mod broker;
+mod clients;
+mod gate;
+mod kill;
+mod ledger;
+mod node;
