@@ -22,6 +22,9 @@ pub fn connect_options(config: &DatabaseConfig, name: &str) -> Result<PgConnectO
     Ok(PgConnectOptions::from_str(&config.database_url)?.application_name(name).options([
         ("statement_timeout", config.database_statement_timeout_ms.to_string()),
         ("idle_in_transaction_session_timeout", config.database_idle_transaction_timeout_ms.to_string()),
+        // Our statements are short. Where the planner thinks otherwise, e.g. because a table has no statistics
+        // yet, compiling them took seconds.
+        ("jit", "off".to_owned()),
     ]))
 }
 

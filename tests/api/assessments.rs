@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::harness::{Client, Reply, Service, Setup, path_of, rows, text, verify};
+use crate::harness::{Client, Reply, Service, Setup, database, path_of, rows, text, verify};
 
 pub fn quiz(items: &[(&str, bool)]) -> Value {
     let items: Vec<Value> = items
@@ -85,8 +85,9 @@ async fn events(pool: &PgPool, learner: &Client) -> Vec<String> {
     rows(pool, &sql).await.iter().map(|row| text(&row["event_type"]).to_owned()).collect()
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn authors_make_change_and_retire_assessments(pool: PgPool) {
+#[tokio::test]
+async fn authors_make_change_and_retire_assessments() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.draft("Graded", 50).await;
@@ -131,8 +132,9 @@ async fn authors_make_change_and_retire_assessments(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn both_documents_are_checked_with_pointers_and_against_each_other(pool: PgPool) {
+#[tokio::test]
+async fn both_documents_are_checked_with_pointers_and_against_each_other() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let quest = author.draft("Checked", 0).await;
@@ -160,8 +162,9 @@ async fn both_documents_are_checked_with_pointers_and_against_each_other(pool: P
     assert_eq!(problem["errors"][0]["pointer"], "/passingCriteria/rule/itemIds/0");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_quiz_is_scored_here_and_passing_it_completes_the_quest(pool: PgPool) {
+#[tokio::test]
+async fn a_quiz_is_scored_here_and_passing_it_completes_the_quest() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let items = [("a", true), ("b", false), ("c", true)];
@@ -220,8 +223,9 @@ async fn a_quiz_is_scored_here_and_passing_it_completes_the_quest(pool: PgPool) 
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn what_is_malformed_is_refused_and_is_no_try(pool: PgPool) {
+#[tokio::test]
+async fn what_is_malformed_is_refused_and_is_no_try() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let (quest, assessment) =
@@ -250,8 +254,9 @@ async fn what_is_malformed_is_refused_and_is_no_try(pool: PgPool) {
     learner.hand_in(&attempt, &assessment, answers(&[("a", true)])).await.expect(201);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn tries_are_limited_and_wait_for_each_other(pool: PgPool) {
+#[tokio::test]
+async fn tries_are_limited_and_wait_for_each_other() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let configuration = with(quiz(&[("a", true)]), json!({"attempts": {"max": 2, "cooldownSeconds": 3600}}));
@@ -278,8 +283,9 @@ async fn tries_are_limited_and_wait_for_each_other(pool: PgPool) {
     assert_eq!(learner.submissions(&attempt).await.len(), 2);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_timed_try_runs_by_the_servers_clock_and_refresh_is_no_free_look(pool: PgPool) {
+#[tokio::test]
+async fn a_timed_try_runs_by_the_servers_clock_and_refresh_is_no_free_look() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let items: Vec<(String, bool)> = (0..20).map(|n| (format!("i{n}"), true)).collect();
@@ -340,8 +346,9 @@ async fn a_timed_try_runs_by_the_servers_clock_and_refresh_is_no_free_look(pool:
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_job_hands_in_what_nobody_looks_at(pool: PgPool) {
+#[tokio::test]
+async fn the_job_hands_in_what_nobody_looks_at() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let author = service.author();
     let configuration = with(quiz(&[("a", true)]), json!({"timeLimitSeconds": 60}));
@@ -369,8 +376,9 @@ async fn the_job_hands_in_what_nobody_looks_at(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn windows_and_lateness_are_by_the_servers_clock(pool: PgPool) {
+#[tokio::test]
+async fn windows_and_lateness_are_by_the_servers_clock() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let window = json!({
@@ -400,8 +408,9 @@ async fn windows_and_lateness_are_by_the_servers_clock(pool: PgPool) {
     assert_eq!(closed["closesAt"], "2026-09-04T08:00:00Z");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_grade_that_counts_is_the_one_that_is_kept(pool: PgPool) {
+#[tokio::test]
+async fn the_grade_that_counts_is_the_one_that_is_kept() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let items = [("a", true), ("b", true), ("c", true), ("d", true)];
@@ -418,8 +427,9 @@ async fn the_grade_that_counts_is_the_one_that_is_kept(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn feedback_shows_score_and_answers_when_its_policy_says(pool: PgPool) {
+#[tokio::test]
+async fn feedback_shows_score_and_answers_when_its_policy_says() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let items = [("a", true), ("b", true)];

@@ -2,11 +2,10 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::assessments::{path_to, quiz, with};
-use crate::harness::{Client, Reply, Service, path_of, rows, text, verify};
+use crate::harness::{Client, Reply, Service, database, path_of, rows, text, verify};
 
 fn essay() -> Value {
     json!({"v": 1, "type": "Assignment", "maxGrade": 10, "accept": [{"kind": "text", "minChars": 5}]})
@@ -41,8 +40,9 @@ impl Client {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn work_waits_in_the_queue_and_a_grade_completes_the_quest(pool: PgPool) {
+#[tokio::test]
+async fn work_waits_in_the_queue_and_a_grade_completes_the_quest() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let (quest, assessment) = author.assessed("Essay", essay(), Value::Null).await;
@@ -88,8 +88,9 @@ async fn work_waits_in_the_queue_and_a_grade_completes_the_quest(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn of_two_graders_one_grades_and_the_other_sees_both_grades(pool: PgPool) {
+#[tokio::test]
+async fn of_two_graders_one_grades_and_the_other_sees_both_grades() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let (quest, assessment) = author.assessed("Two graders", essay(), Value::Null).await;
@@ -115,8 +116,9 @@ async fn of_two_graders_one_grades_and_the_other_sees_both_grades(pool: PgPool) 
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn every_grade_is_kept_and_a_done_unit_stays_done(pool: PgPool) {
+#[tokio::test]
+async fn every_grade_is_kept_and_a_done_unit_stays_done() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let (quest, assessment) = author.assessed("History", essay(), Value::Null).await;
@@ -141,8 +143,9 @@ async fn every_grade_is_kept_and_a_done_unit_stays_done(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_rubric_is_scored_here(pool: PgPool) {
+#[tokio::test]
+async fn a_rubric_is_scored_here() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let rule = json!({"op": "all", "of": [{"op": "minPercent", "value": 60}, {"op": "rubricMin", "criterion": "tests", "minPoints": 6}]});
@@ -190,8 +193,9 @@ async fn a_rubric_is_scored_here(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_decision_passes_where_the_rule_leaves_it_to_the_grader(pool: PgPool) {
+#[tokio::test]
+async fn a_decision_passes_where_the_rule_leaves_it_to_the_grader() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let (quest, assessment) = author.assessed("Decided", essay(), json!({"op": "graderDecision"})).await;
@@ -210,8 +214,9 @@ async fn a_decision_passes_where_the_rule_leaves_it_to_the_grader(pool: PgPool) 
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn work_goes_back_for_another_try_that_counts_against_no_limit(pool: PgPool) {
+#[tokio::test]
+async fn work_goes_back_for_another_try_that_counts_against_no_limit() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let configuration = with(essay(), json!({"attempts": {"max": 1, "cooldownSeconds": 86_400}}));
@@ -242,8 +247,9 @@ async fn work_goes_back_for_another_try_that_counts_against_no_limit(pool: PgPoo
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn nobody_grades_own_work_and_quizzes_grade_themselves(pool: PgPool) {
+#[tokio::test]
+async fn nobody_grades_own_work_and_quizzes_grade_themselves() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let both = service.author();
@@ -267,8 +273,9 @@ async fn nobody_grades_own_work_and_quizzes_grade_themselves(pool: PgPool) {
     service.learner().get(&format!("/v1/submissions/{}", text(&tried["id"]))).await.problem(404, "not_found");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn lateness_takes_from_a_graders_grade_too(pool: PgPool) {
+#[tokio::test]
+async fn lateness_takes_from_a_graders_grade_too() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let late = json!({"dueAt": "2026-09-01T08:00:05Z", "late": {"policy": "penalize", "percent": 20, "per": "hour"}});
@@ -289,8 +296,9 @@ async fn lateness_takes_from_a_graders_grade_too(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_queue_is_filtered_and_paged_and_longest_waiting_first(pool: PgPool) {
+#[tokio::test]
+async fn the_queue_is_filtered_and_paged_and_longest_waiting_first() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, other) = (service.author(), service.author());
     let manual = json!({"v": 1, "type": "ManualReview", "maxGrade": 10, "accept": [{"kind": "text"}], "slaHours": 48, "assign": "author"});
@@ -342,8 +350,9 @@ async fn the_queue_is_filtered_and_paged_and_longest_waiting_first(pool: PgPool)
     grader.get("/v1/submissions?assignedTo=you").await.problem(422, "validation_failed");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn further_tries_are_allowed_so_that_nobody_is_stuck(pool: PgPool) {
+#[tokio::test]
+async fn further_tries_are_allowed_so_that_nobody_is_stuck() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let closing = with(quiz(&[("a", true)]), json!({"attempts": {"max": 1}, "closesAt": "2026-09-01T09:00:00Z"}));
@@ -378,8 +387,9 @@ async fn further_tries_are_allowed_so_that_nobody_is_stuck(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_failed_try_closes_the_assessment_where_its_rule_says_so(pool: PgPool) {
+#[tokio::test]
+async fn a_failed_try_closes_the_assessment_where_its_rule_says_so() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.draft("Closing", 0).await;

@@ -2,14 +2,14 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::assessments::{quiz, with};
-use crate::harness::{Service, Setup, path_of, rounds, rows, text, verify};
+use crate::harness::{Service, Setup, database, path_of, rounds, rows, text, verify};
 use crate::statements::{counted, own};
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn of_simultaneous_last_tries_exactly_one_is_taken(pool: PgPool) {
+#[tokio::test]
+async fn of_simultaneous_last_tries_exactly_one_is_taken() {
+    let pool = database().await;
     let service = Service::start_with(&pool, Setup { connections: 10, ..Setup::default() }).await;
     let author = service.author();
     let limited = with(quiz(&[("a", true)]), json!({"attempts": {"max": 2}}));
@@ -41,8 +41,9 @@ async fn of_simultaneous_last_tries_exactly_one_is_taken(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn of_simultaneous_starts_one_try_runs(pool: PgPool) {
+#[tokio::test]
+async fn of_simultaneous_starts_one_try_runs() {
+    let pool = database().await;
     let service = Service::start_with(&pool, Setup { connections: 10, ..Setup::default() }).await;
     let author = service.author();
     let items: Vec<(String, bool)> = (0..12).map(|n| (format!("i{n}"), true)).collect();
@@ -60,8 +61,9 @@ async fn of_simultaneous_starts_one_try_runs(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_grade_and_a_last_step_at_the_same_instant_complete_the_quest_once(pool: PgPool) {
+#[tokio::test]
+async fn a_grade_and_a_last_step_at_the_same_instant_complete_the_quest_once() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let essay = json!({"v": 1, "type": "Assignment", "maxGrade": 10, "accept": [{"kind": "text"}]});
@@ -87,8 +89,9 @@ async fn a_grade_and_a_last_step_at_the_same_instant_complete_the_quest_once(poo
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn calls_cost_few_statements_whatever_the_number_of_tries(pool: PgPool) {
+#[tokio::test]
+async fn calls_cost_few_statements_whatever_the_number_of_tries() {
+    let pool = database().await;
     let (service, counter) = counted(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let (quest, assessment) = author.assessed("Counted", quiz(&[("a", true), ("b", true)]), Value::Null).await;

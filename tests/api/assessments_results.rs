@@ -5,7 +5,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::assessments::{path_to, quiet, quiz, with};
-use crate::harness::{Client, Reply, Service, rows, text, verify};
+use crate::harness::{Client, Reply, Service, database, rows, text, verify};
 
 const PROBLEM: &str = "5f0c1c1e-6f0d-4c54-9a3e-2f6f0f7b9d11";
 
@@ -31,8 +31,9 @@ async fn regrades(service: &Service, pool: &PgPool) {
     quests::assessments::service::run_regrades(&db, &service.clock).await.unwrap();
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn results_of_a_grader_are_the_tries(pool: PgPool) {
+#[tokio::test]
+async fn results_of_a_grader_are_the_tries() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let grader = service.client_as(Uuid::new_v4(), &["service"]);
@@ -62,8 +63,9 @@ async fn results_of_a_grader_are_the_tries(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn without_partial_credit_it_is_all_or_nothing(pool: PgPool) {
+#[tokio::test]
+async fn without_partial_credit_it_is_all_or_nothing() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let grader = service.client_as(Uuid::new_v4(), &["service"]);
@@ -76,8 +78,9 @@ async fn without_partial_credit_it_is_all_or_nothing(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_result_that_comes_early_waits_until_the_assessment_opens(pool: PgPool) {
+#[tokio::test]
+async fn a_result_that_comes_early_waits_until_the_assessment_opens() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let grader = service.client_as(Uuid::new_v4(), &["service"]);
@@ -105,8 +108,9 @@ async fn a_result_that_comes_early_waits_until_the_assessment_opens(pool: PgPool
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn limits_hold_for_results_too(pool: PgPool) {
+#[tokio::test]
+async fn limits_hold_for_results_too() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let grader = service.client_as(Uuid::new_v4(), &["service"]);
@@ -162,8 +166,9 @@ async fn misjudged(service: &Service, learners: usize) -> (Client, Value, Value,
     (author, quest, assessment, tried)
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn regrading_lists_raises_and_pays_once(pool: PgPool) {
+#[tokio::test]
+async fn regrading_lists_raises_and_pays_once() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let (author, quest, assessment, tried) = misjudged(&service, 6).await;
     let path = format!("/v1/assessments/{}/regrade", text(&assessment["id"]));
@@ -224,8 +229,9 @@ async fn regrading_lists_raises_and_pays_once(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn regrading_lowers_only_when_asked_and_never_takes_a_unit_back(pool: PgPool) {
+#[tokio::test]
+async fn regrading_lowers_only_when_asked_and_never_takes_a_unit_back() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let (author, quest, assessment, tried) = misjudged(&service, 2).await;
     let path = format!("/v1/assessments/{}/regrade", text(&assessment["id"]));
@@ -246,8 +252,9 @@ async fn regrading_lowers_only_when_asked_and_never_takes_a_unit_back(pool: PgPo
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn regrading_weighs_what_people_gave_anew(pool: PgPool) {
+#[tokio::test]
+async fn regrading_weighs_what_people_gave_anew() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let essay = json!({"v": 1, "type": "Assignment", "maxGrade": 10, "accept": [{"kind": "text"}]});
@@ -270,8 +277,9 @@ async fn regrading_weighs_what_people_gave_anew(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn regrading_goes_on_where_it_stopped_and_passes_over_who_cannot_be_graded(pool: PgPool) {
+#[tokio::test]
+async fn regrading_goes_on_where_it_stopped_and_passes_over_who_cannot_be_graded() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let (author, quest, assessment, tried) = misjudged(&service, 4).await;
     author
@@ -298,8 +306,9 @@ async fn regrading_goes_on_where_it_stopped_and_passes_over_who_cannot_be_graded
     assert!(job["finishedAt"].is_string());
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn authors_try_an_assessment_as_a_learner_would_and_nothing_is_stored(pool: PgPool) {
+#[tokio::test]
+async fn authors_try_an_assessment_as_a_learner_would_and_nothing_is_stored() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let items = [("a", true), ("b", false), ("c", true)];

@@ -2,12 +2,11 @@
 //! of every type that only authors and graders may see, and are looked for in every answer, event and line of the log.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::assessments::{path_to, quiet, with};
 use crate::harness::process::Process;
-use crate::harness::{Client, Reply, path_of, rows, text};
+use crate::harness::{Client, Reply, database, path_of, rows, text};
 
 const PROBLEM: &str = "7f0c1c1e-6f0d-4c54-9a3e-2f6f0f7b9d11";
 
@@ -174,8 +173,9 @@ async fn try_everything(learner: &Client, attempt: &Value, made: &[Value], servi
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_learner_never_sees_the_key_of_an_assessment(pool: PgPool) {
+#[tokio::test]
+async fn a_learner_never_sees_the_key_of_an_assessment() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let (author, learner, other) = (service.author(), service.learner(), service.learner());
     let grader = service.client_as(Uuid::new_v4(), &["service"]);
@@ -230,8 +230,9 @@ async fn a_learner_never_sees_the_key_of_an_assessment(pool: PgPool) {
     clean("the events", &json!(events).to_string());
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn what_is_retired_or_deactivated_keeps_its_key_too(pool: PgPool) {
+#[tokio::test]
+async fn what_is_retired_or_deactivated_keeps_its_key_too() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let (quest, made) = guarded(&author).await;
@@ -242,8 +243,9 @@ async fn what_is_retired_or_deactivated_keeps_its_key_too(pool: PgPool) {
     read_everything(&learner, &quest, &made).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_score_that_is_held_back_is_held_back_in_explanations_too(pool: PgPool) {
+#[tokio::test]
+async fn a_score_that_is_held_back_is_held_back_in_explanations_too() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let hidden = json!({"v": 1, "type": "Quiz", "maxGrade": 10, "feedback": {"score": "afterClose"}, "closesAt": "2026-09-02T00:00:00Z",
@@ -273,8 +275,9 @@ async fn a_score_that_is_held_back_is_held_back_in_explanations_too(pool: PgPool
     assert_eq!(explained().await, [json!(75.0), json!(75.0)]);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn no_line_of_the_log_holds_a_key_of_an_assessment(pool: PgPool) {
+#[tokio::test]
+async fn no_line_of_the_log_holds_a_key_of_an_assessment() {
+    let pool = database().await;
     let log = std::env::temp_dir().join(format!("quests-assessments-{}.log", Uuid::new_v4()));
     let service = Process::start_logging(&pool, "", "unused", Some(&log)).await;
     let author = service.client_as(Uuid::new_v4(), &["Verified Lecturer"]);

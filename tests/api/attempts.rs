@@ -1,12 +1,12 @@
 //! A learner's way through a quest.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
-use crate::harness::{Service, path_of, step, text, verify};
+use crate::harness::{Service, database, path_of, step, text, verify};
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn completing_every_mandatory_step_completes_the_quest_and_pays_once(pool: PgPool) {
+#[tokio::test]
+async fn completing_every_mandatory_step_completes_the_quest_and_pays_once() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.quest("Loops", 3, 120).await;
@@ -35,8 +35,9 @@ async fn completing_every_mandatory_step_completes_the_quest_and_pays_once(pool:
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn steps_come_in_order_and_only_optional_ones_are_skipped(pool: PgPool) {
+#[tokio::test]
+async fn steps_come_in_order_and_only_optional_ones_are_skipped() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.draft("Order", 0).await;
@@ -68,8 +69,9 @@ async fn steps_come_in_order_and_only_optional_ones_are_skipped(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_state_machine_holds(pool: PgPool) {
+#[tokio::test]
+async fn the_state_machine_holds() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.quest("States", 2, 0).await;
@@ -112,8 +114,9 @@ async fn the_state_machine_holds(pool: PgPool) {
     assert_eq!(types, expected);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn claims_are_checked_by_the_servers_clock_and_tries_are_counted(pool: PgPool) {
+#[tokio::test]
+async fn claims_are_checked_by_the_servers_clock_and_tries_are_counted() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.draft("Reading", 0).await;
@@ -142,8 +145,9 @@ async fn claims_are_checked_by_the_servers_clock_and_tries_are_counted(pool: PgP
     assert_eq!(done["attempt"]["status"], "Completed");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_coding_step_without_criteria_is_completed_by_nobody(pool: PgPool) {
+#[tokio::test]
+async fn a_coding_step_without_criteria_is_completed_by_nobody() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.draft("Graded", 0).await;
@@ -164,8 +168,9 @@ async fn a_coding_step_without_criteria_is_completed_by_nobody(pool: PgPool) {
     learner.complete(&attempt, &attempt["steps"][1], json!({})).await.problem(409, "validation_not_available");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_quest_opens_exactly_when_its_active_prerequisites_are_done(pool: PgPool) {
+#[tokio::test]
+async fn a_quest_opens_exactly_when_its_active_prerequisites_are_done() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let (a, b, c) = (author.quest("A", 1, 10).await, author.quest("B", 1, 10).await, author.quest("C", 1, 10).await);
@@ -191,8 +196,9 @@ async fn a_quest_opens_exactly_when_its_active_prerequisites_are_done(pool: PgPo
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn attempts_of_others_are_not_there(pool: PgPool) {
+#[tokio::test]
+async fn attempts_of_others_are_not_there() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner, other) = (service.author(), service.learner(), service.learner());
     let (quest, another) = (author.quest("Mine", 1, 0).await, author.quest("Another", 1, 0).await);
@@ -210,8 +216,9 @@ async fn attempts_of_others_are_not_there(pool: PgPool) {
     assert_eq!(learner.all("/v1/me/attempts?status=Completed").await.len(), 0);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn an_edit_of_the_units_recomputes_open_attempts_and_leaves_completed_ones(pool: PgPool) {
+#[tokio::test]
+async fn an_edit_of_the_units_recomputes_open_attempts_and_leaves_completed_ones() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, done, open) = (service.author(), service.learner(), service.learner());
     let quest = author.quest("Edited", 2, 50).await;

@@ -4,10 +4,9 @@ use std::collections::HashSet;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::harness::{Service, path_of, rounds, rows, step, text, verify};
+use crate::harness::{Service, database, path_of, rounds, rows, step, text, verify};
 
 const KINDS: [&str; 8] =
     ["Reading", "Video", "Interactive", "Coding", "Quiz", "Discussion", "Submission", "Reflection"];
@@ -30,8 +29,9 @@ fn at_step(quest: &Value, step: &Value) -> String {
     format!("{}/steps/{}", path_of(quest), text(&step["id"]))
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_new_quest_is_inactive_and_says_where_it_is(pool: PgPool) {
+#[tokio::test]
+async fn a_new_quest_is_inactive_and_says_where_it_is() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let body = json!({"title": "New", "description": "d", "questType": "Tutorial", "difficultyLevel": "Expert"});
@@ -67,8 +67,9 @@ async fn a_new_quest_is_inactive_and_says_where_it_is(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn all_eight_step_types_are_created_and_appended_in_order(pool: PgPool) {
+#[tokio::test]
+async fn all_eight_step_types_are_created_and_appended_in_order() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let quest = author.draft("Kinds", 0).await;
@@ -86,8 +87,9 @@ async fn all_eight_step_types_are_created_and_appended_in_order(pool: PgPool) {
     points_at(&author.post(&path, input).await.problem(422, "validation_failed"), "/stepType");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn only_a_quest_with_something_to_do_is_activated_and_stays_active(pool: PgPool) {
+#[tokio::test]
+async fn only_a_quest_with_something_to_do_is_activated_and_stays_active() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let quest = author.draft("Empty", 0).await;
@@ -117,8 +119,9 @@ async fn only_a_quest_with_something_to_do_is_activated_and_stays_active(pool: P
     author.delete(&at_step(&quest, &only)).await.expect(204);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_merge_patch_clears_with_null_and_keeps_what_it_leaves_out(pool: PgPool) {
+#[tokio::test]
+async fn a_merge_patch_clears_with_null_and_keeps_what_it_leaves_out() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let quest = author.draft("Patch", 10).await;
@@ -153,8 +156,9 @@ async fn a_merge_patch_clears_with_null_and_keeps_what_it_leaves_out(pool: PgPoo
     assert_eq!(cleared["content"], Value::Null);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn steps_are_appended_inserted_moved_and_reordered_in_one_call(pool: PgPool) {
+#[tokio::test]
+async fn steps_are_appended_inserted_moved_and_reordered_in_one_call() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let quest = author.draft("Order", 0).await;
@@ -201,8 +205,9 @@ async fn steps_are_appended_inserted_moved_and_reordered_in_one_call(pool: PgPoo
     author.delete(&at_step(&quest, &stranger)).await.problem(404, "not_found");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_step_with_history_is_retired_not_deleted_and_its_history_stays(pool: PgPool) {
+#[tokio::test]
+async fn a_step_with_history_is_retired_not_deleted_and_its_history_stays() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.quest("History", 3, 0).await;
@@ -233,8 +238,9 @@ async fn a_step_with_history_is_retired_not_deleted_and_its_history_stays(pool: 
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn resources_are_kept_in_order_and_need_a_place(pool: PgPool) {
+#[tokio::test]
+async fn resources_are_kept_in_order_and_need_a_place() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let quest = author.draft("Resources", 0).await;
@@ -271,8 +277,9 @@ async fn resources_are_kept_in_order_and_need_a_place(pool: PgPool) {
     assert_eq!(titles(&author.all(&path).await), ["three", "two"]);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_cycle_of_prerequisites_is_refused_and_printed(pool: PgPool) {
+#[tokio::test]
+async fn a_cycle_of_prerequisites_is_refused_and_printed() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let (a, b, c) = (author.draft("A", 0).await, author.draft("B", 0).await, author.draft("C", 0).await);
@@ -297,8 +304,9 @@ async fn a_cycle_of_prerequisites_is_refused_and_printed(pool: PgPool) {
     author.needs(&a, &[&c]).await.expect(200);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn two_authors_who_close_a_cycle_from_both_sides_do_not_both_win(pool: PgPool) {
+#[tokio::test]
+async fn two_authors_who_close_a_cycle_from_both_sides_do_not_both_win() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (one, two) = (service.author(), service.author());
     for round in 0..rounds(30, 300) {
@@ -314,8 +322,9 @@ async fn two_authors_who_close_a_cycle_from_both_sides_do_not_both_win(pool: PgP
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_dense_graph_of_prerequisites_is_checked_in_no_time(pool: PgPool) {
+#[tokio::test]
+async fn a_dense_graph_of_prerequisites_is_checked_in_no_time() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     // 24 layers of two, each needing both of the layer below: 2^24 ways, 48 quests.
@@ -333,8 +342,9 @@ async fn a_dense_graph_of_prerequisites_is_checked_in_no_time(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn skill_rewards_are_set_as_a_whole_or_split_over_the_tags(pool: PgPool) {
+#[tokio::test]
+async fn skill_rewards_are_set_as_a_whole_or_split_over_the_tags() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let quest = author.draft("Skills", 101).await;
@@ -365,8 +375,9 @@ async fn skill_rewards_are_set_as_a_whole_or_split_over_the_tags(pool: PgPool) {
     assert_eq!(split(&author.get(&path_of(&quest)).await.expect(200)), split(&quest));
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_clone_is_a_draft_with_everything_but_retired_steps(pool: PgPool) {
+#[tokio::test]
+async fn a_clone_is_a_draft_with_everything_but_retired_steps() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, other, learner) = (service.author(), service.author(), service.learner());
     let (needed, quest) = (author.quest("Needed", 1, 0).await, author.quest("Source", 3, 40).await);
@@ -424,8 +435,9 @@ async fn quest_now(author: &crate::harness::Client, path: &str) -> Value {
     author.get(path).await.expect(200)
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_quest_with_history_is_not_deleted(pool: PgPool) {
+#[tokio::test]
+async fn a_quest_with_history_is_not_deleted() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let (used, unused) = (author.quest("Used", 1, 0).await, author.quest("Unused", 1, 0).await);
@@ -439,8 +451,9 @@ async fn a_quest_with_history_is_not_deleted(pool: PgPool) {
     assert_eq!(author.get(&path_of(&used)).await.expect(200)["title"], "Used");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn each_filter_narrows_the_list(pool: PgPool) {
+#[tokio::test]
+async fn each_filter_narrows_the_list() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, other) = (service.author(), service.author());
     let subject = Uuid::new_v4();
@@ -481,8 +494,9 @@ async fn each_filter_narrows_the_list(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn words_are_found_in_all_their_forms_and_the_best_match_comes_first(pool: PgPool) {
+#[tokio::test]
+async fn words_are_found_in_all_their_forms_and_the_best_match_comes_first() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     for (title, description) in
@@ -508,8 +522,9 @@ async fn words_are_found_in_all_their_forms_and_the_best_match_comes_first(pool:
     author.get(&format!("/v1/quests?q={}", "x".repeat(501))).await.problem(422, "validation_failed");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn pages_have_no_duplicates_and_no_gaps_while_quests_are_added(pool: PgPool) {
+#[tokio::test]
+async fn pages_have_no_duplicates_and_no_gaps_while_quests_are_added() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let mut there = HashSet::new();
@@ -539,8 +554,9 @@ async fn pages_have_no_duplicates_and_no_gaps_while_quests_are_added(pool: PgPoo
     author.get(&foreign).await.problem(400, "malformed_cursor");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn lists_show_each_caller_their_own_view(pool: PgPool) {
+#[tokio::test]
+async fn lists_show_each_caller_their_own_view() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner, other) = (service.author(), service.learner(), service.learner());
     let (a, b, c) = (author.quest("A", 1, 0).await, author.quest("B", 2, 0).await, author.quest("C", 1, 0).await);
@@ -563,8 +579,9 @@ async fn lists_show_each_caller_their_own_view(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn learners_find_no_drafts_and_keep_what_they_have_begun(pool: PgPool) {
+#[tokio::test]
+async fn learners_find_no_drafts_and_keep_what_they_have_begun() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, holder, stranger) = (service.author(), service.learner(), service.learner());
     let (draft, quest) = (author.draft("Draft", 0).await, author.quest("Taken back", 1, 0).await);
@@ -587,8 +604,9 @@ async fn learners_find_no_drafts_and_keep_what_they_have_begun(pool: PgPool) {
     assert_eq!(done["attempt"]["status"], "Completed");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn learners_write_nothing_in_the_catalogue(pool: PgPool) {
+#[tokio::test]
+async fn learners_write_nothing_in_the_catalogue() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.quest("Read only", 1, 0).await;
@@ -635,8 +653,9 @@ fn criteria(name: &str) -> Option<Vec<Value>> {
     Some(file["ValidationCriteria"].as_array().unwrap().clone())
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_grammars_accepted_criteria_are_accepted_and_its_rejected_ones_refused(pool: PgPool) {
+#[tokio::test]
+async fn the_grammars_accepted_criteria_are_accepted_and_its_rejected_ones_refused() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let quest = author.draft("Criteria", 0).await;
@@ -666,8 +685,9 @@ async fn the_grammars_accepted_criteria_are_accepted_and_its_rejected_ones_refus
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn every_change_leaves_a_row_with_its_author_and_correlation_id(pool: PgPool) {
+#[tokio::test]
+async fn every_change_leaves_a_row_with_its_author_and_correlation_id() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let mut number = 0;

@@ -8,10 +8,9 @@ use quests::ids::LearnerId;
 use quests::integrations::service::receive;
 use quests::origin::Origin;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::harness::{Client, Service, Setup, path_of, rounds, rows, step, text, verify};
+use crate::harness::{Client, Service, Setup, database, path_of, rounds, rows, step, text, verify};
 use crate::step_checks::{checked, quest_of, step_of};
 
 const RESULTS: &str = "/v1/integrations/coding-results";
@@ -36,8 +35,9 @@ fn grader(service: &Service) -> Client {
     service.client_as(Uuid::new_v4(), &["service"])
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn only_the_graders_result_completes_a_coding_step(pool: PgPool) {
+#[tokio::test]
+async fn only_the_graders_result_completes_a_coding_step() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner, grader) = (service.author(), service.learner(), grader(&service));
     let problem = Uuid::new_v4();
@@ -78,8 +78,9 @@ async fn only_the_graders_result_completes_a_coding_step(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_result_must_meet_the_share_the_tests_and_the_language(pool: PgPool) {
+#[tokio::test]
+async fn a_result_must_meet_the_share_the_tests_and_the_language() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner, grader) = (service.author(), service.learner(), grader(&service));
     let problem = Uuid::new_v4();
@@ -108,8 +109,9 @@ async fn a_result_must_meet_the_share_the_tests_and_the_language(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_result_is_taken_once_from_services_only_and_read_strictly(pool: PgPool) {
+#[tokio::test]
+async fn a_result_is_taken_once_from_services_only_and_read_strictly() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner, grader) = (service.author(), service.learner(), grader(&service));
     let problem = Uuid::new_v4();
@@ -153,8 +155,9 @@ async fn a_result_is_taken_once_from_services_only_and_read_strictly(pool: PgPoo
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_result_that_comes_before_the_attempt_is_applied_by_the_start(pool: PgPool) {
+#[tokio::test]
+async fn a_result_that_comes_before_the_attempt_is_applied_by_the_start() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner, grader) = (service.author(), service.learner(), grader(&service));
     let problem = Uuid::new_v4();
@@ -183,8 +186,9 @@ async fn a_result_that_comes_before_the_attempt_is_applied_by_the_start(pool: Pg
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn completing_a_step_applies_what_waits_behind_it_with_one_cascade(pool: PgPool) {
+#[tokio::test]
+async fn completing_a_step_applies_what_waits_behind_it_with_one_cascade() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner, grader) = (service.author(), service.learner(), grader(&service));
     let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
@@ -230,8 +234,9 @@ async fn completing_a_step_applies_what_waits_behind_it_with_one_cascade(pool: P
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_paused_or_abandoned_attempt_takes_its_results_when_it_goes_on(pool: PgPool) {
+#[tokio::test]
+async fn a_paused_or_abandoned_attempt_takes_its_results_when_it_goes_on() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner, grader) = (service.author(), service.learner(), grader(&service));
     for verb in ["pause", "abandon"] {
@@ -255,8 +260,9 @@ async fn a_paused_or_abandoned_attempt_takes_its_results_when_it_goes_on(pool: P
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn one_result_serves_every_quest_that_names_its_problem_each_by_its_own_measure(pool: PgPool) {
+#[tokio::test]
+async fn one_result_serves_every_quest_that_names_its_problem_each_by_its_own_measure() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner, grader) = (service.author(), service.learner(), grader(&service));
     let problem = Uuid::new_v4();
@@ -284,8 +290,9 @@ async fn one_result_serves_every_quest_that_names_its_problem_each_by_its_own_me
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn an_edit_that_opens_a_step_or_names_another_problem_applies_what_waits(pool: PgPool) {
+#[tokio::test]
+async fn an_edit_that_opens_a_step_or_names_another_problem_applies_what_waits() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner, grader) = (service.author(), service.learner(), grader(&service));
     let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
@@ -302,8 +309,9 @@ async fn an_edit_that_opens_a_step_or_names_another_problem_applies_what_waits(p
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_result_and_the_start_at_the_same_instant_miss_each_other_never(pool: PgPool) {
+#[tokio::test]
+async fn a_result_and_the_start_at_the_same_instant_miss_each_other_never() {
+    let pool = database().await;
     let service = Service::start_with(&pool, Setup { connections: 8, ..Setup::default() }).await;
     let (author, grader) = (service.author(), grader(&service));
     let problem = Uuid::new_v4();
@@ -319,8 +327,9 @@ async fn a_result_and_the_start_at_the_same_instant_miss_each_other_never(pool: 
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn verify_finds_a_coding_step_without_its_result_and_a_result_that_was_passed_by(pool: PgPool) {
+#[tokio::test]
+async fn verify_finds_a_coding_step_without_its_result_and_a_result_that_was_passed_by() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner, grader) = (service.author(), service.learner(), grader(&service));
     let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
@@ -344,8 +353,9 @@ async fn verify_finds_a_coding_step_without_its_result_and_a_result_that_was_pas
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn more_results_than_one_batch_are_all_counted(pool: PgPool) {
+#[tokio::test]
+async fn more_results_than_one_batch_are_all_counted() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner, grader) = (service.author(), service.learner(), grader(&service));
     let problem = Uuid::new_v4();
@@ -365,8 +375,9 @@ async fn more_results_than_one_batch_are_all_counted(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_meeting_completes_the_discussion_that_asks_for_it(pool: PgPool) {
+#[tokio::test]
+async fn a_meeting_completes_the_discussion_that_asks_for_it() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let meeting = checked("meet", &json!({"v": 1, "type": "Discussion", "meetingRequired": true, "minPosts": 3}));

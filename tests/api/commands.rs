@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions, PgPool};
 
-use crate::harness::{Service, path_of, rows, text, url_of};
+use crate::harness::{Service, database, path_of, rows, text, url_of};
 
 const SECRET: &str = quests::config::DEVELOPMENT_SECRET;
 const ISSUER: &str = crate::harness::ISSUER;
@@ -30,7 +30,7 @@ fn err(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn database(pool: &PgPool) -> String {
+fn database_url(pool: &PgPool) -> String {
     format!("--database-url={}", pool.connect_options().to_url_lossy())
 }
 
@@ -56,8 +56,9 @@ async fn every_command_explains_itself() {
     assert!(!unknown.status.success() && out(&unknown).is_empty());
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn token_prints_one_token_that_works_and_nothing_else(pool: PgPool) {
+#[tokio::test]
+async fn token_prints_one_token_that_works_and_nothing_else() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let jwt = [format!("--jwt-secret={SECRET}"), format!("--jwt-issuer={ISSUER}")];
     for (role, status) in [("learner", 403), ("author", 200), ("admin", 200), ("service", 403)] {
@@ -81,34 +82,36 @@ async fn token_prints_one_token_that_works_and_nothing_else(pool: PgPool) {
     assert!(out(&refused).is_empty() && err(&refused).contains("JWT_SECRET"), "{}", err(&refused));
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn verify_says_one_line_or_names_each_attempt_that_drifted(pool: PgPool) {
+#[tokio::test]
+async fn verify_says_one_line_or_names_each_attempt_that_drifted() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.quest("Proof", 2, 30).await;
     let attempt = learner.attempt(&quest).await;
     learner.complete(&attempt, &attempt["steps"][0], Value::Null).await.expect(200);
-    let fine = quests(&["verify", &database(&pool)]).await;
+    let fine = quests(&["verify", &database_url(&pool)]).await;
     assert_eq!(fine.status.code(), Some(0), "{}{}", out(&fine), err(&fine));
     assert_eq!(out(&fine).lines().count(), 1, "{}", out(&fine));
 
     let id = text(&attempt["id"]);
     tamper(&pool, &format!("UPDATE user_quest_attempts SET completion_percentage = 51 WHERE id = '{id}'")).await;
-    let drifted = quests(&["verify", &database(&pool)]).await;
+    let drifted = quests(&["verify", &database_url(&pool)]).await;
     assert_eq!(drifted.status.code(), Some(1));
     assert!(out(&drifted).contains(id), "{}", out(&drifted));
     tamper(&pool, &format!("UPDATE user_quest_attempts SET completion_percentage = 50 WHERE id = '{id}'")).await;
-    assert!(quests(&["verify", &database(&pool)]).await.status.success());
+    assert!(quests(&["verify", &database_url(&pool)]).await.status.success());
 
     tamper(&pool, "DELETE FROM reward_grants").await;
-    let drifted = quests(&["verify", &database(&pool)]).await;
+    let drifted = quests(&["verify", &database_url(&pool)]).await;
     assert_eq!(drifted.status.code(), Some(1));
     assert!(out(&drifted).contains(id), "{}", out(&drifted));
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn seed_loads_twelve_quests_once(pool: PgPool) {
-    let database = database(&pool);
+#[tokio::test]
+async fn seed_loads_twelve_quests_once() {
+    let pool = database().await;
+    let database = database_url(&pool);
     let content = "SELECT id, title, is_active, updated_at FROM quests ORDER BY id";
     let first = quests(&["seed", &database]).await;
     assert!(first.status.success(), "{}", err(&first));
@@ -124,9 +127,10 @@ async fn seed_loads_twelve_quests_once(pool: PgPool) {
     assert!(quests(&["verify", &database]).await.status.success());
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_file_is_planned_imported_and_exported_from_the_command_line(pool: PgPool) {
-    let database = database(&pool);
+#[tokio::test]
+async fn a_file_is_planned_imported_and_exported_from_the_command_line() {
+    let pool = database().await;
+    let database = database_url(&pool);
     let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/c-programming.yaml");
     let planned = quests(&["import", demo, "--plan", &database]).await;
     assert!(planned.status.success(), "{}", err(&planned));
@@ -184,8 +188,9 @@ fn scratch(ending: &str, content: &str) -> std::path::PathBuf {
     path
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_broken_file_loads_nothing_and_says_where(pool: PgPool) {
+#[tokio::test]
+async fn a_broken_file_loads_nothing_and_says_where() {
+    let pool = database().await;
     for (index, (content, clue)) in [
         ("v: 1\nquests: [{key: a}]", "/quests/0"),
         ("v: 1\nquests: [", "line"),
@@ -197,12 +202,12 @@ async fn a_broken_file_loads_nothing_and_says_where(pool: PgPool) {
     .enumerate()
     {
         let path = scratch("yaml", content);
-        let refused = quests(&["import", path.to_str().unwrap(), &database(&pool)]).await;
+        let refused = quests(&["import", path.to_str().unwrap(), &database_url(&pool)]).await;
         assert_eq!(refused.status.code(), Some(1), "case {index}: {}", out(&refused));
         assert!(err(&refused).contains(clue), "case {index} ({clue}): {}", err(&refused));
         assert_eq!(rows(&pool, "SELECT id FROM learning_paths").await, Vec::<Value>::new(), "case {index}");
     }
-    let missing = quests(&["import", "no-such-file.yaml", &database(&pool)]).await;
+    let missing = quests(&["import", "no-such-file.yaml", &database_url(&pool)]).await;
     assert!(missing.status.code() == Some(1) && err(&missing).contains("no-such-file.yaml"));
 }
 
@@ -217,7 +222,7 @@ async fn openapi_prints_the_document_of_the_repository() {
 #[sqlx::test(migrations = false)]
 async fn migrate_brings_an_empty_database_up_to_date_twice(pool: PgPool) {
     for _ in 0..2 {
-        let migrated = quests(&["migrate", &database(&pool)]).await;
+        let migrated = quests(&["migrate", &database_url(&pool)]).await;
         assert!(migrated.status.success(), "{}", err(&migrated));
     }
     let service = Service::start(&pool).await;
@@ -226,8 +231,9 @@ async fn migrate_brings_an_empty_database_up_to_date_twice(pool: PgPool) {
     service.learner().get(&path_of(&quest)).await.expect(200);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn serve_refuses_settings_that_are_not_safe_in_a_sentence(pool: PgPool) {
+#[tokio::test]
+async fn serve_refuses_settings_that_are_not_safe_in_a_sentence() {
+    let pool = database().await;
     let database = format!("--database-url={}", url_of(&pool.connect_options()));
     let issuer = format!("--jwt-issuer={ISSUER}");
     let secret = format!("--jwt-secret={SECRET}");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::harness::broker::Consumer;
-use crate::harness::{Client, Service, Setup, amqp_url, path_of, rows, step, text, verify};
+use crate::harness::{Client, Service, Setup, amqp_url, database, path_of, rows, step, text, verify};
 
 /// Quest ids, each with what it needs.
 type Graph = BTreeMap<String, BTreeSet<String>>;
@@ -114,8 +114,9 @@ pub fn content_limits() -> quests::config::ContentLimits {
     crate::harness::config(&["--database-url=x".into(), "--jwt-secret=x".into(), "--jwt-issuer=x".into()]).content
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_learner_completes_the_demo_curriculum(pool: PgPool) {
+#[tokio::test]
+async fn a_learner_completes_the_demo_curriculum() {
+    let pool = database().await;
     let (service, consumer) = with_broker(&pool).await;
     seed(&pool, &service).await;
     let learner = service.learner();
@@ -164,8 +165,9 @@ fn resolve(prose: &str, known: &BTreeSet<String>) -> (BTreeSet<String>, Option<S
     (needed, (!resolved).then(|| prose.to_owned()))
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_learner_completes_a_real_programme_of_48_subjects(pool: PgPool) {
+#[tokio::test]
+async fn a_learner_completes_a_real_programme_of_48_subjects() {
+    let pool = database().await;
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/curriculum/BIT_SE_K19D_K20A.json");
     let Ok(file) = std::fs::read_to_string(&file) else {
         eprintln!("SKIPPED: the real programme is not on this machine; the demo curriculum is walked all the same");

@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use super::curriculum::seed;
 use super::statements;
 use crate::harness::users::Users;
-use crate::harness::{Client, Reply, Service, Setup, execute, rounds, rows, text, verify};
+use crate::harness::{Client, Reply, Service, Setup, database, execute, rounds, rows, text, verify};
 
 fn step(key: &str) -> Value {
     json!({"key": key, "title": format!("Step {key}"), "description": "Do it", "stepType": "Reflection", "experiencePoints": 10})
@@ -94,8 +94,9 @@ async fn empty(pool: &PgPool) {
     execute(pool, "TRUNCATE quests, learning_paths CASCADE".to_owned()).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_file_is_planned_applied_and_then_has_nothing_to_change(pool: PgPool) {
+#[tokio::test]
+async fn a_file_is_planned_applied_and_then_has_nothing_to_change() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let file = course();
@@ -134,8 +135,9 @@ async fn a_file_is_planned_applied_and_then_has_nothing_to_change(pool: PgPool) 
         .problem(422, "validation_failed");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_plan_names_what_is_updated_moved_deactivated_and_deleted(pool: PgPool) {
+#[tokio::test]
+async fn a_plan_names_what_is_updated_moved_deactivated_and_deleted() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     apply(&author, &course()).await;
@@ -184,8 +186,9 @@ async fn a_plan_names_what_is_updated_moved_deactivated_and_deleted(pool: PgPool
     assert_eq!(rows(&pool, "SELECT 1 AS one FROM quest_steps WHERE key = 'two'").await.len(), 3);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_stale_plan_is_refused(pool: PgPool) {
+#[tokio::test]
+async fn a_stale_plan_is_refused() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let mut file = course();
@@ -203,8 +206,9 @@ async fn a_stale_plan_is_refused(pool: PgPool) {
     author.post("/v1/curriculum/apply", file).await.problem(422, "validation_failed");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn of_simultaneous_applies_of_one_plan_one_comes_through(pool: PgPool) {
+#[tokio::test]
+async fn of_simultaneous_applies_of_one_plan_one_comes_through() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     for round in 0..rounds(10, 200) {
@@ -220,8 +224,9 @@ async fn of_simultaneous_applies_of_one_plan_one_comes_through(pool: PgPool) {
     assert_eq!(rows(&pool, "SELECT id FROM quests").await.len(), 3);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn an_export_applied_to_an_empty_database_exports_the_same_bytes(pool: PgPool) {
+#[tokio::test]
+async fn an_export_applied_to_an_empty_database_exports_the_same_bytes() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     seed(&pool, &service).await;
@@ -292,8 +297,9 @@ async fn an_export_applied_to_an_empty_database_exports_the_same_bytes(pool: PgP
     author.get("/v1/curriculum/export?learningPath=nowhere").await.problem(422, "validation_failed");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn learners_history_stays_whatever_a_file_leaves_out(pool: PgPool) {
+#[tokio::test]
+async fn learners_history_stays_whatever_a_file_leaves_out() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     apply(&author, &course()).await;
@@ -329,8 +335,9 @@ async fn learners_history_stays_whatever_a_file_leaves_out(pool: PgPool) {
 
 type Change = fn(&mut Value);
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn faults_are_named_with_their_place_and_nothing_is_written(pool: PgPool) {
+#[tokio::test]
+async fn faults_are_named_with_their_place_and_nothing_is_written() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let mut file = course();
@@ -424,8 +431,9 @@ async fn faults_are_named_with_their_place_and_nothing_is_written(pool: PgPool) 
     learner.get("/v1/curriculum/export").await.problem(403, "forbidden");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_number_of_statements_does_not_grow_with_the_file(pool: PgPool) {
+#[tokio::test]
+async fn the_number_of_statements_does_not_grow_with_the_file() {
+    let pool = database().await;
     let (service, counter) = statements::counted(&pool).await;
     let author = service.author();
     let file = |name: &str, quests: usize| {
@@ -448,8 +456,9 @@ async fn the_number_of_statements_does_not_grow_with_the_file(pool: PgPool) {
     assert!(counts[0].len() <= 45, "{}", counts[0].len());
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_schema_takes_the_demo_and_refuses_what_the_service_refuses(pool: PgPool) {
+#[tokio::test]
+async fn the_schema_takes_the_demo_and_refuses_what_the_service_refuses() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let reply = service.anonymous().get("/schemas/curriculum.json").await;
     assert_eq!(reply.header("content-type"), Some("application/schema+json"));
@@ -518,8 +527,9 @@ async fn with_users(pool: &PgPool, programme: Value) -> (Service, Users) {
     (Service::start_with(pool, Setup { args, ..Setup::default() }).await, users)
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_curriculum_version_becomes_a_draft_path(pool: PgPool) {
+#[tokio::test]
+async fn a_curriculum_version_becomes_a_draft_path() {
+    let pool = database().await;
     let (service, users) = with_users(&pool, small_programme()).await;
     let (author, learner) = (service.author(), service.learner());
     let body = json!({"curriculumVersionId": VERSION});
@@ -576,8 +586,9 @@ async fn a_curriculum_version_becomes_a_draft_path(pool: PgPool) {
     assert_eq!(learner.get(&second).await.expect(200)["my"]["availability"], "locked");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn publishing_with_drafts_refuses_those_that_cannot_be_active(pool: PgPool) {
+#[tokio::test]
+async fn publishing_with_drafts_refuses_those_that_cannot_be_active() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let (done, undone) = (author.quest("Done", 1, 10).await, author.draft("Undone", 10).await);
@@ -594,8 +605,9 @@ async fn publishing_with_drafts_refuses_those_that_cannot_be_active(pool: PgPool
     assert_eq!(author.get(&at).await.expect(200)["isPublished"], false);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_real_programme_of_48_subjects_is_built_from_the_user_service(pool: PgPool) {
+#[tokio::test]
+async fn the_real_programme_of_48_subjects_is_built_from_the_user_service() {
+    let pool = database().await;
     let Some(programme) = programme() else {
         eprintln!("SKIPPED: the real programme is not on this machine; a small one is built all the same");
         return;

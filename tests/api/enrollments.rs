@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::harness::broker::Consumer;
 use crate::harness::users::Users;
-use crate::harness::{Client, Service, Setup, amqp_url, execute, path_of, rows, text, verify};
+use crate::harness::{Client, Service, Setup, amqp_url, database, execute, path_of, rows, text, verify};
 
 /// A published path of quests, each with whether it is mandatory and its criteria.
 pub async fn path(pool: &PgPool, name: &str, quests: &[(&Value, bool, Value)]) -> String {
@@ -78,8 +78,9 @@ async fn until_nothing_waits(pool: &PgPool) {
     tokio::time::timeout(std::time::Duration::from_secs(15), asked).await.expect("the work ends");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn criteria_of_a_path_gate_explain_and_open_a_quest(pool: PgPool) {
+#[tokio::test]
+async fn criteria_of_a_path_gate_explain_and_open_a_quest() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let [a, b, c] = [author.quest("A", 1, 50).await, author.quest("B", 1, 50).await, author.quest("C", 1, 0).await];
@@ -115,8 +116,9 @@ async fn criteria_of_a_path_gate_explain_and_open_a_quest(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_step_that_pays_enough_opens_a_quest_before_its_own_is_completed(pool: PgPool) {
+#[tokio::test]
+async fn a_step_that_pays_enough_opens_a_quest_before_its_own_is_completed() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let (a, b) = (author.quest("A", 3, 50).await, author.quest("B", 1, 0).await);
@@ -135,8 +137,9 @@ async fn a_step_that_pays_enough_opens_a_quest_before_its_own_is_completed(pool:
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn enrolment_counts_what_was_done_before_and_follows_to_the_end(pool: PgPool) {
+#[tokio::test]
+async fn enrolment_counts_what_was_done_before_and_follows_to_the_end() {
+    let pool = database().await;
     let amqp = amqp_url();
     let setup = Setup { amqp_url: Some(amqp.clone()), ..Setup::default() };
     let consumer = Consumer::start(&amqp, &setup.exchange).await;
@@ -205,8 +208,9 @@ async fn enrolment_counts_what_was_done_before_and_follows_to_the_end(pool: PgPo
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_picture_shows_chapters_status_what_is_missing_and_what_is_next(pool: PgPool) {
+#[tokio::test]
+async fn the_picture_shows_chapters_status_what_is_missing_and_what_is_next() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let [a, b, c, d] = [
@@ -268,8 +272,9 @@ async fn the_picture_shows_chapters_status_what_is_missing_and_what_is_next(pool
     service.learner().post(&format!("/v1/learning-paths/{id}/enrollment"), json!({})).await.problem(404, "not_found");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn time_opens_what_waits_for_it_and_announces_it_once(pool: PgPool) {
+#[tokio::test]
+async fn time_opens_what_waits_for_it_and_announces_it_once() {
+    let pool = database().await;
     let args = vec!["--unlock-interval-seconds=1".to_owned()];
     let service = Service::start_with(&pool, Setup { args, ..Setup::default() }).await;
     let (author, learner) = (service.author(), service.learner());
@@ -304,8 +309,9 @@ async fn time_opens_what_waits_for_it_and_announces_it_once(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_paused_or_later_chapter_takes_no_new_starts_but_goes_on_with_those_begun(pool: PgPool) {
+#[tokio::test]
+async fn a_paused_or_later_chapter_takes_no_new_starts_but_goes_on_with_those_begun() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let a = author.quest("A", 2, 50).await;
@@ -331,8 +337,9 @@ async fn a_paused_or_later_chapter_takes_no_new_starts_but_goes_on_with_those_be
     assert_eq!(availability(&service.learner(), &a).await, "available");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn an_admin_opens_or_waives_for_one_learner_with_a_reason(pool: PgPool) {
+#[tokio::test]
+async fn an_admin_opens_or_waives_for_one_learner_with_a_reason() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner, other) = (service.author(), service.learner(), service.learner());
     let admin = service.client_as(Uuid::new_v4(), &["Game Master"]);
@@ -365,8 +372,9 @@ async fn an_admin_opens_or_waives_for_one_learner_with_a_reason(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn graders_see_the_learners_of_a_path_page_by_page(pool: PgPool) {
+#[tokio::test]
+async fn graders_see_the_learners_of_a_path_page_by_page() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let a = author.quest("A", 1, 50).await;
@@ -387,8 +395,9 @@ async fn graders_see_the_learners_of_a_path_page_by_page(pool: PgPool) {
     assert_eq!(author.get(&format!("{roster}?status=Completed")).await.expect(200)["items"], json!([]));
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn who_qualifies_already_is_unlocked_in_the_background_after_an_edit(pool: PgPool) {
+#[tokio::test]
+async fn who_qualifies_already_is_unlocked_in_the_background_after_an_edit() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let (a, b) = (author.quest("A", 1, 50).await, author.quest("B", 1, 0).await);
@@ -412,8 +421,9 @@ async fn who_qualifies_already_is_unlocked_in_the_background_after_an_edit(pool:
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn skill_levels_open_when_they_rise_and_are_unknown_when_too_old(pool: PgPool) {
+#[tokio::test]
+async fn skill_levels_open_when_they_rise_and_are_unknown_when_too_old() {
+    let pool = database().await;
     let users = Users::start().await;
     let args = vec![format!("--user-service-url={}", users.base)];
     let service = Service::start_with(&pool, Setup { args, ..Setup::default() }).await;

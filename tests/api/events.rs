@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::harness::broker::Consumer;
-use crate::harness::{Service, Setup, amqp_url, verify};
+use crate::harness::{Service, Setup, amqp_url, database, verify};
 
 async fn with_broker(pool: &PgPool) -> (Service, Consumer) {
     let setup = Setup { amqp_url: Some(amqp_url()), ..Setup::default() };
@@ -12,8 +12,9 @@ async fn with_broker(pool: &PgPool) -> (Service, Consumer) {
     (Service::start_with(pool, setup).await, consumer)
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_cascade_arrives_in_order_with_one_correlation_id(pool: PgPool) {
+#[tokio::test]
+async fn the_cascade_arrives_in_order_with_one_correlation_id() {
+    let pool = database().await;
     let (service, consumer) = with_broker(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.quest("Cascade", 1, 100).await;
@@ -74,8 +75,9 @@ async fn the_cascade_arrives_in_order_with_one_correlation_id(pool: PgPool) {
     consumer.remove(&exchange).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_poison_event_is_parked_and_holds_back_only_its_learner(pool: PgPool) {
+#[tokio::test]
+async fn a_poison_event_is_parked_and_holds_back_only_its_learner() {
+    let pool = database().await;
     let (service, consumer) = with_broker(&pool).await;
     let (author, poisoned, other) = (service.author(), service.learner(), service.learner());
     let quest = author.quest("Poison", 1, 10).await;
@@ -109,8 +111,9 @@ async fn a_poison_event_is_parked_and_holds_back_only_its_learner(pool: PgPool) 
     consumer.remove(&exchange).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn without_a_broker_events_wait_and_the_service_is_ready(pool: PgPool) {
+#[tokio::test]
+async fn without_a_broker_events_wait_and_the_service_is_ready() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let learner = service.learner();
     let ready = service.anonymous().get("/readyz").await.expect(200);

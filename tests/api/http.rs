@@ -9,12 +9,11 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use quests::config::DEVELOPMENT_SECRET;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-use crate::harness::{Client, ISSUER, Reply, Service, Setup, path_of, rows, step, text};
+use crate::harness::{Client, ISSUER, Reply, Service, Setup, database, path_of, rows, step, text};
 
 /// What the service answers to bytes, until it closes the connection.
 async fn raw(base: &str, request: &[u8]) -> String {
@@ -46,8 +45,9 @@ async fn send_text(client: &Client, method: Method, path: &str, kind: Option<&st
 
 const JSON: Option<&str> = Some("application/json");
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn whatever_is_wrong_with_a_request_is_a_problem_with_its_code(pool: PgPool) {
+#[tokio::test]
+async fn whatever_is_wrong_with_a_request_is_a_problem_with_its_code() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let quest = author.draft("Problems", 0).await;
@@ -111,8 +111,9 @@ async fn whatever_is_wrong_with_a_request_is_a_problem_with_its_code(pool: PgPoo
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_forged_cursor_is_refused_and_never_a_fault_of_ours(pool: PgPool) {
+#[tokio::test]
+async fn a_forged_cursor_is_refused_and_never_a_fault_of_ours() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let quest = author.draft("Cursor", 0).await;
@@ -133,8 +134,9 @@ async fn a_forged_cursor_is_refused_and_never_a_fault_of_ours(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn nul_characters_are_refused_wherever_they_stand(pool: PgPool) {
+#[tokio::test]
+async fn nul_characters_are_refused_wherever_they_stand() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.quest("Nul", 1, 0).await;
@@ -187,8 +189,9 @@ async fn nul_characters_are_refused_wherever_they_stand(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn deep_and_huge_requests_are_refused_and_the_service_lives_on(pool: PgPool) {
+#[tokio::test]
+async fn deep_and_huge_requests_are_refused_and_the_service_lives_on() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let quest = author.draft("Huge", 0).await;
@@ -247,8 +250,9 @@ fn signed(algorithm: Algorithm, secret: &str, change: &[(&str, Value)]) -> Strin
     jsonwebtoken::encode(&Header::new(algorithm), &claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn only_a_valid_token_is_let_in(pool: PgPool) {
+#[tokio::test]
+async fn only_a_valid_token_is_let_in() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let good = signed(Algorithm::HS256, DEVELOPMENT_SECRET, &[]);
     let with = |change: &[(&str, Value)]| format!("Bearer {}", signed(Algorithm::HS256, DEVELOPMENT_SECRET, change));
@@ -301,8 +305,9 @@ async fn only_a_valid_token_is_let_in(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn an_unknown_role_is_a_learners(pool: PgPool) {
+#[tokio::test]
+async fn an_unknown_role_is_a_learners() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     for roles in [&["Emperor"][..], &["verified lecturer"], &["author"], &["admin"], &[]] {
         let somebody = service.client_as(Uuid::new_v4(), roles);
@@ -349,8 +354,9 @@ async fn tagged(client: &Client, path: &str, write: Method, to: &str, body: Valu
     again.problem(412, "precondition_failed");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn tags_guard_every_resource_against_lost_changes(pool: PgPool) {
+#[tokio::test]
+async fn tags_guard_every_resource_against_lost_changes() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.quest("Tags", 2, 10).await;
@@ -402,8 +408,9 @@ async fn keyed(client: &Client, key: &str, path: &str, body: &Value) -> Reply {
     client.send(Method::POST, path, &[("idempotency-key", key)], Some(body)).await
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_key_makes_a_post_happen_once(pool: PgPool) {
+#[tokio::test]
+async fn a_key_makes_a_post_happen_once() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (one, two) = (service.author(), service.author());
     let body = new_quest("Once");
@@ -434,8 +441,9 @@ async fn a_key_makes_a_post_happen_once(pool: PgPool) {
     assert_ne!(late.expect(201)["id"], second.json()["id"]);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn concurrent_requests_with_one_key_have_one_effect(pool: PgPool) {
+#[tokio::test]
+async fn concurrent_requests_with_one_key_have_one_effect() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     for round in 0..10 {
@@ -452,8 +460,9 @@ async fn concurrent_requests_with_one_key_have_one_effect(pool: PgPool) {
     assert_eq!(rows(&pool, "SELECT id FROM quests").await.len(), 10);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_refusal_frees_its_key_and_a_counted_try_is_kept(pool: PgPool) {
+#[tokio::test]
+async fn a_refusal_frees_its_key_and_a_counted_try_is_kept() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let (gate, quest) = (author.quest("Gate", 1, 0).await, author.draft("Reading", 0).await);
@@ -489,8 +498,9 @@ async fn a_refusal_frees_its_key_and_a_counted_try_is_kept(pool: PgPool) {
     assert_eq!(done["step"]["attemptsCount"], 2);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_fit_correlation_id_goes_through_and_an_unfit_one_is_replaced(pool: PgPool) {
+#[tokio::test]
+async fn a_fit_correlation_id_goes_through_and_an_unfit_one_is_replaced() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -524,8 +534,9 @@ async fn a_fit_correlation_id_goes_through_and_an_unfit_one_is_replaced(pool: Pg
     assert_eq!(lost.header("x-correlation-id"), Some("lost"));
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn browsers_of_the_known_origins_may_call(pool: PgPool) {
+#[tokio::test]
+async fn browsers_of_the_known_origins_may_call() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (anyone, author) = (service.anonymous(), service.author());
     let preflight = |origin: &'static str| {
@@ -569,8 +580,9 @@ async fn browsers_of_the_known_origins_may_call(pool: PgPool) {
     assert_eq!(foreign.header("access-control-allow-origin"), None);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn answers_are_compressed_when_asked(pool: PgPool) {
+#[tokio::test]
+async fn answers_are_compressed_when_asked() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     for number in 0..5 {
@@ -591,8 +603,9 @@ async fn answers_are_compressed_when_asked(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn operators_and_readers_need_no_token(pool: PgPool) {
+#[tokio::test]
+async fn operators_and_readers_need_no_token() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (anyone, author) = (service.anonymous(), service.author());
     let quest = author.draft("Metrics", 0).await;
@@ -619,8 +632,9 @@ async fn operators_and_readers_need_no_token(pool: PgPool) {
     assert!(start.contains("/openapi.json") && start.contains("persistAuthorization"), "{start}");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn slow_headers_and_bodies_are_cut_off(pool: PgPool) {
+#[tokio::test]
+async fn slow_headers_and_bodies_are_cut_off() {
+    let pool = database().await;
     let args = vec!["--header-timeout-ms=300".to_owned(), "--body-timeout-ms=300".to_owned()];
     let service = Service::start_with(&pool, Setup { args, ..Setup::default() }).await;
     let author = service.author();
@@ -639,8 +653,9 @@ async fn slow_headers_and_bodies_are_cut_off(pool: PgPool) {
     author.get("/v1/quests").await.expect(200);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_connection_that_says_nothing_is_cut_off_too(pool: PgPool) {
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_cut_off_too() {
+    let pool = database().await;
     let args = vec!["--header-timeout-ms=300".to_owned()];
     let service = Service::start_with(&pool, Setup { args, ..Setup::default() }).await;
     // The second could still become HTTP/2.
@@ -652,8 +667,9 @@ async fn a_connection_that_says_nothing_is_cut_off_too(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_request_in_flight_gets_its_answer_when_the_service_stops(pool: PgPool) {
+#[tokio::test]
+async fn a_request_in_flight_gets_its_answer_when_the_service_stops() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let address = service.base.trim_start_matches("http://").to_owned();

@@ -1,10 +1,9 @@
 //! What authors are told of a path before learners meet it: the linter and the simulation.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use super::statements;
-use crate::harness::{Client, Service, path_of, rows, text};
+use crate::harness::{Client, Service, database, path_of, rows, text};
 
 async fn path(author: &Client, chapters: &[Value], quests: &[Value]) -> (String, Vec<Value>) {
     let made = author
@@ -50,8 +49,9 @@ async fn findings(author: &Client, at: &str) -> Vec<String> {
     findings.iter().map(told).collect()
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_linter_names_what_is_wrong_and_errors_refuse_publishing(pool: PgPool) {
+#[tokio::test]
+async fn the_linter_names_what_is_wrong_and_errors_refuse_publishing() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let (a, b, c, free) = (
@@ -131,8 +131,9 @@ async fn the_linter_names_what_is_wrong_and_errors_refuse_publishing(pool: PgPoo
     author.get(&format!("/v1/learning-paths/{unknown}/lint")).await.problem(404, "not_found");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_simulation_says_what_is_open_what_is_next_and_why_the_rest_is_locked(pool: PgPool) {
+#[tokio::test]
+async fn a_simulation_says_what_is_open_what_is_next_and_why_the_rest_is_locked() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let (a, b, c) = (author.quest("A", 1, 10).await, author.quest("B", 1, 10).await, author.quest("C", 1, 10).await);
@@ -184,8 +185,9 @@ async fn a_simulation_says_what_is_open_what_is_next_and_why_the_rest_is_locked(
     assert_eq!(after, before, "nothing is written");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_picture_lint_and_simulation_cost_few_statements_whatever_the_size(pool: PgPool) {
+#[tokio::test]
+async fn the_picture_lint_and_simulation_cost_few_statements_whatever_the_size() {
+    let pool = database().await;
     let (service, counter) = statements::counted(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let mut counts = Vec::new();
@@ -238,8 +240,9 @@ async fn the_picture_lint_and_simulation_cost_few_statements_whatever_the_size(p
     assert!(counts[0][0].len() <= 6 && counts[0][1].len() == 1 && counts[0][2].len() == 1, "{counts:?}");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn what_is_hidden_while_locked_is_named_nowhere_and_title_views_say_nothing_more(pool: PgPool) {
+#[tokio::test]
+async fn what_is_hidden_while_locked_is_named_nowhere_and_title_views_say_nothing_more() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let (open, hidden, after, titled) = (

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::harness::{Client, Reply, Service, Setup, path_of, rounds, rows, step, text, verify};
+use crate::harness::{Client, Reply, Service, Setup, database, path_of, rounds, rows, step, text, verify};
 
 fn at(path: &Value) -> String {
     format!("/v1/learning-paths/{}", text(&path["id"]))
@@ -59,8 +59,9 @@ fn pointers(problem: &Value) -> Vec<&str> {
     pointers
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_new_path_is_a_draft_and_says_where_it_is(pool: PgPool) {
+#[tokio::test]
+async fn a_new_path_is_a_draft_and_says_where_it_is() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let reply = author.post("/v1/learning-paths", draft("C")).await;
@@ -105,8 +106,9 @@ async fn a_new_path_is_a_draft_and_says_where_it_is(pool: PgPool) {
     author.patch(&location, json!({"key": "c-programming_1"})).await.problem(409, "key_taken");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_patch_changes_what_it_names_and_never_publishes(pool: PgPool) {
+#[tokio::test]
+async fn a_patch_changes_what_it_names_and_never_publishes() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let path = at(&made(&author, "Patch").await);
@@ -131,8 +133,9 @@ async fn a_patch_changes_what_it_names_and_never_publishes(pool: PgPool) {
     author.get("/v1/learning-paths/abc").await.problem(400, "malformed_id");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn paths_are_listed_newest_first_by_type_and_curriculum(pool: PgPool) {
+#[tokio::test]
+async fn paths_are_listed_newest_first_by_type_and_curriculum() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.quest("Q", 1, 0).await;
@@ -170,8 +173,9 @@ async fn paths_are_listed_newest_first_by_type_and_curriculum(pool: PgPool) {
     assert_eq!(second["items"], json!([author.get(&at(&all[2])).await.json(), author.get(&at(&all[1])).await.json()]));
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn learners_find_published_paths_and_those_they_are_in(pool: PgPool) {
+#[tokio::test]
+async fn learners_find_published_paths_and_those_they_are_in() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, inside, outside) = (service.author(), service.learner(), service.learner());
     let quest = author.quest("Shown", 1, 7).await;
@@ -215,8 +219,9 @@ async fn learners_find_published_paths_and_those_they_are_in(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn learners_write_nothing_in_paths(pool: PgPool) {
+#[tokio::test]
+async fn learners_write_nothing_in_paths() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.quest("Q", 1, 0).await;
@@ -242,8 +247,9 @@ async fn learners_write_nothing_in_paths(pool: PgPool) {
     assert_eq!(rows(&pool, "SELECT count(*) FROM audit_log").await, before);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn chapters_are_appended_inserted_moved_reordered_and_deleted_without_gaps(pool: PgPool) {
+#[tokio::test]
+async fn chapters_are_appended_inserted_moved_reordered_and_deleted_without_gaps() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let path = made(&author, "Chapters").await;
@@ -309,8 +315,9 @@ async fn chapters_are_appended_inserted_moved_reordered_and_deleted_without_gaps
     author.post(&format!("{}/chapters", at(&other)), json!({"title": "far", "key": "first"})).await.expect(201);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_list_of_quests_is_set_as_a_whole_and_rows_stay_who_they_are(pool: PgPool) {
+#[tokio::test]
+async fn the_list_of_quests_is_set_as_a_whole_and_rows_stay_who_they_are() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let path = made(&author, "List").await;
@@ -346,8 +353,9 @@ async fn the_list_of_quests_is_set_as_a_whole_and_rows_stay_who_they_are(pool: P
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn whatever_is_wrong_with_the_list_is_pointed_at(pool: PgPool) {
+#[tokio::test]
+async fn whatever_is_wrong_with_the_list_is_pointed_at() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let (path, other) = (made(&author, "Wrong").await, made(&author, "Other").await);
@@ -384,8 +392,9 @@ async fn whatever_is_wrong_with_the_list_is_pointed_at(pool: PgPool) {
     assert!(all[1].get("unlockCriteria").is_none());
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn limits_hold_for_quests_and_chapters(pool: PgPool) {
+#[tokio::test]
+async fn limits_hold_for_quests_and_chapters() {
+    let pool = database().await;
     let args = vec!["--max-path-quests=2".to_owned(), "--max-chapters=2".to_owned()];
     let service = Service::start_with(&pool, Setup { args, ..Setup::default() }).await;
     let author = service.author();
@@ -404,8 +413,9 @@ async fn limits_hold_for_quests_and_chapters(pool: PgPool) {
     third.problem(422, "validation_failed");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_thousand_quests_are_set_in_few_statements(pool: PgPool) {
+#[tokio::test]
+async fn a_thousand_quests_are_set_in_few_statements() {
+    let pool = database().await;
     let (service, counter) = crate::statements::counted(&pool).await;
     let author = service.author();
     let ids: Vec<Uuid> = (0..1000).map(|_| Uuid::new_v4()).collect();
@@ -440,8 +450,9 @@ async fn a_thousand_quests_are_set_in_few_statements(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn parallel_lists_and_orders_leave_one_of_them_whole(pool: PgPool) {
+#[tokio::test]
+async fn parallel_lists_and_orders_leave_one_of_them_whole() {
+    let pool = database().await;
     let service = Service::start_with(&pool, Setup { connections: 10, ..Setup::default() }).await;
     let author = service.author();
     let path = made(&author, "Race").await;
@@ -505,8 +516,9 @@ async fn parallel_lists_and_orders_leave_one_of_them_whole(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn points_of_a_path_follow_every_edit_of_its_quests(pool: PgPool) {
+#[tokio::test]
+async fn points_of_a_path_follow_every_edit_of_its_quests() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let (a, b) = (author.quest("A", 2, 100).await, author.draft("B", 5).await);
@@ -544,8 +556,9 @@ async fn points_of_a_path_follow_every_edit_of_its_quests(pool: PgPool) {
     assert_eq!(report.drifts, [drift]);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn points_hold_when_quests_and_lists_change_at_once(pool: PgPool) {
+#[tokio::test]
+async fn points_hold_when_quests_and_lists_change_at_once() {
+    let pool = database().await;
     let service = Service::start_with(&pool, Setup { connections: 10, ..Setup::default() }).await;
     let author = service.author();
     let (mut quests, mut paths) = (Vec::new(), Vec::new());
@@ -594,8 +607,9 @@ async fn points_hold_when_quests_and_lists_change_at_once(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_path_with_enrolments_is_never_deleted(pool: PgPool) {
+#[tokio::test]
+async fn a_path_with_enrolments_is_never_deleted() {
+    let pool = database().await;
     let service = Service::start_with(&pool, Setup { connections: 10, ..Setup::default() }).await;
     let author = service.author();
     let quest = author.quest("Q", 1, 0).await;
@@ -716,10 +730,12 @@ async fn publishing_needs_an_active_mandatory_quest_and_judges_learners_anew(poo
     author.post(&unpublish, json!({})).await.expect(200);
     assert_eq!(asked(&pool).await, Vec::<String>::new());
     refused().await;
+    service.stop().await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_copy_is_a_draft_whose_criteria_name_its_own_chapters(pool: PgPool) {
+#[tokio::test]
+async fn a_copy_is_a_draft_whose_criteria_name_its_own_chapters() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let (a, b) = (author.quest("A", 1, 5).await, author.draft("B", 6).await);
@@ -768,8 +784,9 @@ async fn a_copy_is_a_draft_whose_criteria_name_its_own_chapters(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn every_change_of_a_path_leaves_a_row_with_before_and_after(pool: PgPool) {
+#[tokio::test]
+async fn every_change_of_a_path_leaves_a_row_with_before_and_after() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let quest = author.quest("Q", 1, 0).await;
@@ -809,8 +826,9 @@ async fn every_change_of_a_path_leaves_a_row_with_before_and_after(pool: PgPool)
     change(Method::DELETE, path, json!({}), 204, "delete learning_path").await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn if_match_is_honoured_on_every_write_of_a_path(pool: PgPool) {
+#[tokio::test]
+async fn if_match_is_honoured_on_every_write_of_a_path() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let quest = author.quest("Q", 1, 0).await;

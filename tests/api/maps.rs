@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::harness::{Client, Reply, Service, execute, text};
+use crate::harness::{Client, Reply, Service, database, execute, text};
 use crate::statements::{counted, own};
 
 const SVG: &str = "image/svg+xml";
@@ -102,8 +102,9 @@ fn boxes(svg: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_map_comes_in_the_form_that_the_client_would_rather_have(pool: PgPool) {
+#[tokio::test]
+async fn a_map_comes_in_the_form_that_the_client_would_rather_have() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.quest("Only one", 1, 10).await;
@@ -129,8 +130,9 @@ async fn a_map_comes_in_the_form_that_the_client_would_rather_have(pool: PgPool)
     assert!(policy.contains("default-src 'none'"), "a document from our origin runs nothing: {policy}");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn both_forms_have_a_tag_that_changes_with_what_the_caller_sees(pool: PgPool) {
+#[tokio::test]
+async fn both_forms_have_a_tag_that_changes_with_what_the_caller_sees() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = author.quest("Only one", 1, 10).await;
@@ -154,8 +156,9 @@ async fn both_forms_have_a_tag_that_changes_with_what_the_caller_sees(pool: PgPo
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_map_holds_chapters_quests_and_what_comes_before_what(pool: PgPool) {
+#[tokio::test]
+async fn a_map_holds_chapters_quests_and_what_comes_before_what() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let [a, b, c, d, elsewhere] = [
@@ -232,8 +235,9 @@ async fn a_map_holds_chapters_quests_and_what_comes_before_what(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn learners_see_their_own_status_in_the_map(pool: PgPool) {
+#[tokio::test]
+async fn learners_see_their_own_status_in_the_map() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let mut quests = Vec::new();
@@ -277,8 +281,9 @@ async fn learners_see_their_own_status_in_the_map(pool: PgPool) {
     assert!(nodes(&other)[..5].iter().all(|(_, status)| *status == Some("available")), "{other}");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn nothing_that_is_hidden_reaches_a_learner_through_the_map(pool: PgPool) {
+#[tokio::test]
+async fn nothing_that_is_hidden_reaches_a_learner_through_the_map() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let [start, secret, after, titled, draft] = [
@@ -330,8 +335,9 @@ async fn nothing_that_is_hidden_reaches_a_learner_through_the_map(pool: PgPool) 
     assert_eq!(edges(&seen), expected);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_drafts_map_is_for_authors_and_for_who_is_enrolled(pool: PgPool) {
+#[tokio::test]
+async fn a_drafts_map_is_for_authors_and_for_who_is_enrolled() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, enrolled, other) = (service.author(), service.learner(), service.learner());
     let quest = author.quest("Only one", 1, 10).await;
@@ -388,8 +394,9 @@ async fn inserted(pool: &PgPool, size: usize) -> String {
     id.to_string()
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_map_costs_at_most_3_statements_whatever_its_size(pool: PgPool) {
+#[tokio::test]
+async fn a_map_costs_at_most_3_statements_whatever_its_size() {
+    let pool = database().await;
     let (service, counter) = counted(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     for size in [2, 80] {
@@ -406,8 +413,9 @@ async fn a_map_costs_at_most_3_statements_whatever_its_size(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_map_of_a_thousand_quests_does_not_keep_anybody_waiting(pool: PgPool) {
+#[tokio::test]
+async fn the_map_of_a_thousand_quests_does_not_keep_anybody_waiting() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let id = inserted(&pool, 1_000).await;
     let (author, learner) = (service.author(), service.learner());

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::assessments::{path_to, quiet, with};
-use crate::harness::{Client, Service, rows, text, verify};
+use crate::harness::{Client, Service, database, rows, text, verify};
 
 fn configuration(peer: Value) -> Value {
     let levels = json!([{"points": 0, "label": "poor"}, {"points": 10, "label": "good"}]);
@@ -55,8 +55,9 @@ impl Client {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn reviews_are_handed_out_fairly_and_grade_the_work(pool: PgPool) {
+#[tokio::test]
+async fn reviews_are_handed_out_fairly_and_grade_the_work() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let author = service.author();
     let (quest, assessment, learners) = class(&service, &author, json!({}), 4).await;
@@ -123,8 +124,9 @@ async fn reviews_are_handed_out_fairly_and_grade_the_work(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn work_is_not_graded_before_its_author_has_reviewed_enough(pool: PgPool) {
+#[tokio::test]
+async fn work_is_not_graded_before_its_author_has_reviewed_enough() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let author = service.author();
     let (_, _, learners) = class(&service, &author, json!({}), 3).await;
@@ -147,8 +149,9 @@ async fn work_is_not_graded_before_its_author_has_reviewed_enough(pool: PgPool) 
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_grader_takes_over_when_reviews_do_not_come_in_time(pool: PgPool) {
+#[tokio::test]
+async fn a_grader_takes_over_when_reviews_do_not_come_in_time() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let author = service.author();
     let (_, _, learners) = class(&service, &author, json!({}), 3).await;
@@ -180,8 +183,9 @@ async fn a_grader_takes_over_when_reviews_do_not_come_in_time(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn reviews_that_are_far_apart_go_to_a_grader(pool: PgPool) {
+#[tokio::test]
+async fn reviews_that_are_far_apart_go_to_a_grader() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let author = service.author();
     let (_, _, learners) = class(&service, &author, json!({"escalateIfSpreadPercent": 40}), 3).await;
@@ -207,8 +211,9 @@ async fn reviews_that_are_far_apart_go_to_a_grader(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn who_comes_later_is_served_too_and_returned_work_frees_its_reviewers(pool: PgPool) {
+#[tokio::test]
+async fn who_comes_later_is_served_too_and_returned_work_frees_its_reviewers() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let author = service.author();
     let (quest, assessment, learners) = class(&service, &author, json!({"mustReview": 1, "reviewsNeeded": 1}), 2).await;

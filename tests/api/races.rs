@@ -2,12 +2,12 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
-use crate::harness::{Service, Setup, path_of, rounds, verify};
+use crate::harness::{Service, Setup, database, path_of, rounds, verify};
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn fifty_simultaneous_completions_grant_once(pool: PgPool) {
+#[tokio::test]
+async fn fifty_simultaneous_completions_grant_once() {
+    let pool = database().await;
     let service = Service::start_with(&pool, Setup { connections: 10, ..Setup::default() }).await;
     let author = service.author();
     let quest = author.quest("Race", 1, 50).await;
@@ -35,8 +35,9 @@ async fn fifty_simultaneous_completions_grant_once(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn two_quests_completed_at_the_same_instant_open_the_third(pool: PgPool) {
+#[tokio::test]
+async fn two_quests_completed_at_the_same_instant_open_the_third() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let (a, b, c) = (author.quest("A", 1, 5).await, author.quest("B", 1, 5).await, author.quest("C", 1, 5).await);
@@ -56,8 +57,9 @@ async fn two_quests_completed_at_the_same_instant_open_the_third(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn two_tabs_that_start_a_quest_share_one_attempt(pool: PgPool) {
+#[tokio::test]
+async fn two_tabs_that_start_a_quest_share_one_attempt() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let quest = service.author().quest("Tabs", 1, 5).await;
     for _ in 0..rounds(30, 500) {

@@ -2,11 +2,10 @@
 //! every such field, and are looked for in everything that a learner can reach, and in the log.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::harness::process::Process;
-use crate::harness::{Client, Reply, Service, path_of, rows, step, text};
+use crate::harness::{Client, Reply, Service, database, path_of, rows, step, text};
 
 const PROBLEM: &str = "11111111-1111-4111-8111-000000000007";
 
@@ -161,8 +160,9 @@ async fn try_everything(learner: &Client, attempt: &Value, service: &Client) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_learner_never_sees_a_key_on_any_channel(pool: PgPool) {
+#[tokio::test]
+async fn a_learner_never_sees_a_key_on_any_channel() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = guarded(&author).await;
@@ -235,8 +235,9 @@ async fn a_learner_never_sees_a_key_on_any_channel(pool: PgPool) {
     clean("the queue of reviews", &author.get("/v1/step-reviews").await.text.replace("\"accept\":[{", ""));
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_retired_or_deactivated_step_keeps_its_key_too(pool: PgPool) {
+#[tokio::test]
+async fn a_retired_or_deactivated_step_keeps_its_key_too() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = guarded(&author).await;
@@ -251,8 +252,9 @@ async fn a_retired_or_deactivated_step_keeps_its_key_too(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn no_line_of_the_log_holds_a_key(pool: PgPool) {
+#[tokio::test]
+async fn no_line_of_the_log_holds_a_key() {
+    let pool = database().await;
     let log = std::env::temp_dir().join(format!("quests-secrecy-{}.log", Uuid::new_v4()));
     let service = Process::start_logging(&pool, "", "unused", Some(&log)).await;
     let author = service.client_as(Uuid::new_v4(), &["Verified Lecturer"]);

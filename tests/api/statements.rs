@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::{ConnectOptions, PgPool};
 
 use crate::harness::proxy::Counter;
-use crate::harness::{Service, Setup, path_of, rows, text};
+use crate::harness::{Service, Setup, database, path_of, rows, text};
 use crate::step_checks::{checked, quest_of};
 
 pub async fn counted(pool: &PgPool) -> (Service, Counter) {
@@ -25,8 +25,9 @@ pub fn own(counter: &Counter) -> Vec<String> {
     counter.statements().into_iter().filter(|sql| !sql.contains("pg_catalog")).collect()
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn completing_a_step_costs_at_most_4_statements_and_a_quest_at_most_8(pool: PgPool) {
+#[tokio::test]
+async fn completing_a_step_costs_at_most_4_statements_and_a_quest_at_most_8() {
+    let pool = database().await;
     let (service, counter) = counted(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     for steps in [2, 40] {
@@ -52,8 +53,9 @@ async fn completing_a_step_costs_at_most_4_statements_and_a_quest_at_most_8(pool
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_page_of_a_list_costs_at_most_2_statements(pool: PgPool) {
+#[tokio::test]
+async fn a_page_of_a_list_costs_at_most_2_statements() {
+    let pool = database().await;
     let (service, counter) = counted(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let first = author.quest("First", 30, 0).await;
@@ -88,8 +90,9 @@ async fn a_page_of_a_list_costs_at_most_2_statements(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn connections_stay_open_from_one_request_to_the_next(pool: PgPool) {
+#[tokio::test]
+async fn connections_stay_open_from_one_request_to_the_next() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let quest = author.quest("Kept", 1, 10).await;
@@ -107,8 +110,9 @@ async fn connections_stay_open_from_one_request_to_the_next(pool: PgPool) {
     assert!(before.iter().all(|pid| after.contains(pid)), "{before:?} became {after:?}");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn tries_results_and_reviews_cost_few_statements(pool: PgPool) {
+#[tokio::test]
+async fn tries_results_and_reviews_cost_few_statements() {
+    let pool = database().await;
     let (service, counter) = counted(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let grader = service.client_as(uuid::Uuid::new_v4(), &["service"]);

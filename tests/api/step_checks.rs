@@ -3,9 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
-use crate::harness::{Client, Reply, Service, Setup, path_of, rounds, step, text, verify};
+use crate::harness::{Client, Reply, Service, Setup, database, path_of, rounds, step, text, verify};
 
 /// A step with criteria, mandatory, paying 10.
 pub fn checked(title: &str, criteria: &Value) -> Value {
@@ -54,8 +53,9 @@ fn right() -> Value {
     answers(&json!({"q1": ["b", "a"], "q2": 9.81, "q3": true}))
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_quiz_is_scored_by_the_server_and_every_try_is_kept(pool: PgPool) {
+#[tokio::test]
+async fn a_quiz_is_scored_by_the_server_and_every_try_is_kept() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = quest_of(&author, "Quiz", &[checked("quiz", &quiz(&json!({"maxAttempts": 3}))), step("after")]).await;
@@ -99,8 +99,9 @@ async fn a_quiz_is_scored_by_the_server_and_every_try_is_kept(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn nothing_handed_in_is_a_try_with_no_points(pool: PgPool) {
+#[tokio::test]
+async fn nothing_handed_in_is_a_try_with_no_points() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = quest_of(&author, "Quiz", &[checked("quiz", &quiz(&json!({})))]).await;
@@ -112,8 +113,9 @@ async fn nothing_handed_in_is_a_try_with_no_points(pool: PgPool) {
     }
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn no_try_is_taken_beyond_the_limit(pool: PgPool) {
+#[tokio::test]
+async fn no_try_is_taken_beyond_the_limit() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = quest_of(&author, "Quiz", &[checked("quiz", &quiz(&json!({"maxAttempts": 2})))]).await;
@@ -129,8 +131,9 @@ async fn no_try_is_taken_beyond_the_limit(pool: PgPool) {
     assert_eq!((&kept["attemptsCount"], &kept["submissionData"]), (&json!(2), &wrong()));
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_grader_may_allow_more_tries_so_that_nobody_is_stuck(pool: PgPool) {
+#[tokio::test]
+async fn a_grader_may_allow_more_tries_so_that_nobody_is_stuck() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = quest_of(&author, "Stuck", &[checked("quiz", &quiz(&json!({"maxAttempts": 1})))]).await;
@@ -171,8 +174,9 @@ async fn a_grader_may_allow_more_tries_so_that_nobody_is_stuck(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_cooldown_ends_at_its_second_by_the_servers_clock(pool: PgPool) {
+#[tokio::test]
+async fn the_cooldown_ends_at_its_second_by_the_servers_clock() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = quest_of(&author, "Quiz", &[checked("quiz", &quiz(&json!({"cooldownSeconds": 600})))]).await;
@@ -200,8 +204,9 @@ async fn the_cooldown_ends_at_its_second_by_the_servers_clock(pool: PgPool) {
     assert_eq!((&done["step"]["attemptsCount"], &done["step"]["nextTryAt"]), (&json!(3), &Value::Null));
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn neither_the_end_of_summer_time_nor_a_century_disturbs_a_cooldown(pool: PgPool) {
+#[tokio::test]
+async fn neither_the_end_of_summer_time_nor_a_century_disturbs_a_cooldown() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = quest_of(&author, "Quiz", &[checked("quiz", &quiz(&json!({"cooldownSeconds": 3600})))]).await;
@@ -221,8 +226,9 @@ async fn neither_the_end_of_summer_time_nor_a_century_disturbs_a_cooldown(pool: 
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn of_simultaneous_last_tries_exactly_one_is_accepted(pool: PgPool) {
+#[tokio::test]
+async fn of_simultaneous_last_tries_exactly_one_is_accepted() {
+    let pool = database().await;
     let service = Service::start_with(&pool, Setup { connections: 10, ..Setup::default() }).await;
     let author = service.author();
     let quest = quest_of(&author, "Last", &[checked("quiz", &quiz(&json!({"maxAttempts": 2})))]).await;
@@ -242,8 +248,9 @@ async fn of_simultaneous_last_tries_exactly_one_is_accepted(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_failed_try_is_replayed_by_its_idempotency_key_and_counted_once(pool: PgPool) {
+#[tokio::test]
+async fn a_failed_try_is_replayed_by_its_idempotency_key_and_counted_once() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = quest_of(&author, "Quiz", &[checked("quiz", &quiz(&json!({"maxAttempts": 1})))]).await;
@@ -263,8 +270,9 @@ async fn a_failed_try_is_replayed_by_its_idempotency_key_and_counted_once(pool: 
     assert_eq!(step_of(&learner, &attempt, 0).await["attemptsCount"], 1);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn an_edited_key_decides_the_next_try(pool: PgPool) {
+#[tokio::test]
+async fn an_edited_key_decides_the_next_try() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let quest = quest_of(&author, "Quiz", &[checked("quiz", &quiz(&json!({"maxAttempts": 1})))]).await;
@@ -290,8 +298,9 @@ fn file(name: &str, mime: &str, bytes: u32) -> Value {
     json!({"name": name, "mime": mime, "bytes": bytes, "sha256": "ab".repeat(32), "url": format!("https://files.example.org/{name}")})
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_submission_is_held_against_the_forms_that_are_taken(pool: PgPool) {
+#[tokio::test]
+async fn a_submission_is_held_against_the_forms_that_are_taken() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let accept = json!([
@@ -360,8 +369,9 @@ async fn a_submission_is_held_against_the_forms_that_are_taken(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_submission_or_quiz_without_criteria_takes_whatever_is_well_formed(pool: PgPool) {
+#[tokio::test]
+async fn a_submission_or_quiz_without_criteria_takes_whatever_is_well_formed() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let plain = |kind: &str| {
@@ -377,8 +387,9 @@ async fn a_submission_or_quiz_without_criteria_takes_whatever_is_well_formed(poo
     learner.complete(&attempt, &attempt["steps"][1], json!({"answers": {"any": "thing"}})).await.expect(200);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_video_counts_no_faster_than_it_can_play(pool: PgPool) {
+#[tokio::test]
+async fn a_video_counts_no_faster_than_it_can_play() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let mut video = checked("watch", &json!({"v": 1, "type": "Video", "minWatchedPercent": 90}));

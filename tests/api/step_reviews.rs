@@ -3,10 +3,9 @@
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::harness::{Client, Reply, Service, Setup, path_of, rounds, rows, step, text, verify};
+use crate::harness::{Client, Reply, Service, Setup, database, path_of, rounds, rows, step, text, verify};
 use crate::step_checks::{checked, quest_of, step_of};
 
 fn reviewed() -> Value {
@@ -31,8 +30,9 @@ async fn read_and_decide(grader: &Client, path: &str, body: Value) -> Reply {
     decide(grader, path, &etag, body).await
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn work_waits_for_its_reviewer_comes_back_and_is_accepted(pool: PgPool) {
+#[tokio::test]
+async fn work_waits_for_its_reviewer_comes_back_and_is_accepted() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, grader, learner) = (service.author(), service.author(), service.learner());
     let quest = quest_of(&author, "Reviewed", &[reviewed(), step("after")]).await;
@@ -100,8 +100,9 @@ async fn work_waits_for_its_reviewer_comes_back_and_is_accepted(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn accepting_the_last_step_completes_the_quest_with_the_normal_cascade(pool: PgPool) {
+#[tokio::test]
+async fn accepting_the_last_step_completes_the_quest_with_the_normal_cascade() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, grader, learner) = (service.author(), service.author(), service.learner());
     let quest = quest_of(&author, "Last", &[reviewed()]).await;
@@ -141,8 +142,9 @@ async fn accepting_the_last_step_completes_the_quest_with_the_normal_cascade(poo
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_decision_names_its_version_and_comes_from_somebody_else(pool: PgPool) {
+#[tokio::test]
+async fn a_decision_names_its_version_and_comes_from_somebody_else() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, learner) = (service.author(), service.learner());
     let grader = service.author();
@@ -186,8 +188,9 @@ async fn a_decision_names_its_version_and_comes_from_somebody_else(pool: PgPool)
     assert_eq!(grader.all("/v1/step-reviews").await.len(), 2);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_queue_is_paged_by_waiting_time_and_filtered_by_quest(pool: PgPool) {
+#[tokio::test]
+async fn the_queue_is_paged_by_waiting_time_and_filtered_by_quest() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, grader) = (service.author(), service.author());
     let (one, two) = (quest_of(&author, "One", &[reviewed()]).await, quest_of(&author, "Two", &[reviewed()]).await);
@@ -218,8 +221,9 @@ async fn the_queue_is_paged_by_waiting_time_and_filtered_by_quest(pool: PgPool) 
     assert_eq!(known.status, 304);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn of_two_graders_one_decides_and_the_other_sees_how(pool: PgPool) {
+#[tokio::test]
+async fn of_two_graders_one_decides_and_the_other_sees_how() {
+    let pool = database().await;
     let service = Service::start_with(&pool, Setup { connections: 8, ..Setup::default() }).await;
     let author = service.author();
     let quest = quest_of(&author, "Two", &[reviewed()]).await;
@@ -245,8 +249,9 @@ async fn of_two_graders_one_decides_and_the_other_sees_how(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn work_that_is_taken_back_leaves_the_queue(pool: PgPool) {
+#[tokio::test]
+async fn work_that_is_taken_back_leaves_the_queue() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let (author, grader) = (service.author(), service.author());
     let mut optional = reviewed();

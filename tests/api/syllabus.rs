@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use sqlx::PgPool;
 
 use crate::assessments::quiet;
-use crate::harness::{Client, Service, text, verify};
+use crate::harness::{Client, Service, database, text, verify};
 
 fn syllabus() -> Value {
     let session = |number: u32, topic: &str| json!({"session": number, "topic": topic});
@@ -186,13 +186,15 @@ async fn live_through(pool: &PgPool, syllabus: &Value) {
     verify(pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_syllabus_of_our_own_is_expressed_and_completed(pool: PgPool) {
+#[tokio::test]
+async fn a_syllabus_of_our_own_is_expressed_and_completed() {
+    let pool = database().await;
     live_through(&pool, &syllabus()).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_real_syllabus_is_expressed_and_completed(pool: PgPool) {
+#[tokio::test]
+async fn a_real_syllabus_is_expressed_and_completed() {
+    let pool = database().await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/syllabus");
     if !folder.is_dir() {
         eprintln!("SKIPPED: {} is not there", folder.display());

@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::harness::users::Users;
-use crate::harness::{Client, Service, Setup, path_of, rows, text, verify};
+use crate::harness::{Client, Service, Setup, database, path_of, rows, text, verify};
 
 /// A service whose background works when the test says so.
 async fn start(pool: &PgPool, args: &[String]) -> Service {
@@ -59,8 +59,9 @@ async fn was_told(pool: &PgPool, learner: &Client, quest: &Value) -> bool {
     !rows(pool, &sql).await.is_empty()
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn who_is_enrolled_goes_on_in_a_path_that_is_a_draft_again(pool: PgPool) {
+#[tokio::test]
+async fn who_is_enrolled_goes_on_in_a_path_that_is_a_draft_again() {
+    let pool = database().await;
     let service = start(&pool, &[]).await;
     let (author, learner) = (service.author(), service.learner());
     let (a, b) = (author.quest("A", 1, 50).await, author.quest("B", 1, 0).await);
@@ -74,8 +75,9 @@ async fn who_is_enrolled_goes_on_in_a_path_that_is_a_draft_again(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_path_that_has_lost_all_its_quests_counts_none(pool: PgPool) {
+#[tokio::test]
+async fn a_path_that_has_lost_all_its_quests_counts_none() {
+    let pool = database().await;
     let service = start(&pool, &[]).await;
     let (author, learner) = (service.author(), service.learner());
     let (a, b) = (author.quest("A", 1, 50).await, author.quest("B", 1, 0).await);
@@ -91,8 +93,9 @@ async fn a_path_that_has_lost_all_its_quests_counts_none(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn what_opens_is_next_in_the_learners_other_paths_at_once(pool: PgPool) {
+#[tokio::test]
+async fn what_opens_is_next_in_the_learners_other_paths_at_once() {
+    let pool = database().await;
     let service = start(&pool, &[]).await;
     let (author, learner) = (service.author(), service.learner());
     let [a, b, c] = [author.quest("A", 2, 0).await, author.quest("B", 1, 0).await, author.quest("C", 1, 0).await];
@@ -112,8 +115,9 @@ async fn what_opens_is_next_in_the_learners_other_paths_at_once(pool: PgPool) {
     assert_eq!(progress(&learner, &second).await["currentQuestId"], b["id"], "by the completion of a quest elsewhere");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn an_edit_elsewhere_unlocks_for_everyone_who_qualifies(pool: PgPool) {
+#[tokio::test]
+async fn an_edit_elsewhere_unlocks_for_everyone_who_qualifies() {
+    let pool = database().await;
     let service = start(&pool, &[]).await;
     let (author, learner) = (service.author(), service.learner());
     let needed = [
@@ -177,8 +181,9 @@ async fn an_edit_elsewhere_unlocks_for_everyone_who_qualifies(pool: PgPool) {
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn an_exception_that_is_over_leaves_nothing_open(pool: PgPool) {
+#[tokio::test]
+async fn an_exception_that_is_over_leaves_nothing_open() {
+    let pool = database().await;
     let service = start(&pool, &[]).await;
     let (author, learner) = (service.author(), service.learner());
     let admin = service.client_as(Uuid::new_v4(), &["Game Master"]);
@@ -199,8 +204,9 @@ async fn an_exception_that_is_over_leaves_nothing_open(pool: PgPool) {
     assert_eq!(availability(&learner, &b).await, "available");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_repeated_completion_shows_only_what_it_opened_itself(pool: PgPool) {
+#[tokio::test]
+async fn a_repeated_completion_shows_only_what_it_opened_itself() {
+    let pool = database().await;
     let service = start(&pool, &[]).await;
     let (author, learner) = (service.author(), service.learner());
     let (a, b) = (author.quest("A", 1, 0).await, author.quest("B", 1, 0).await);
@@ -218,8 +224,9 @@ async fn a_repeated_completion_shows_only_what_it_opened_itself(pool: PgPool) {
     assert_eq!(again["unlocked"], first["unlocked"]);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_path_that_has_lost_what_was_begun_goes_on_as_not_started(pool: PgPool) {
+#[tokio::test]
+async fn a_path_that_has_lost_what_was_begun_goes_on_as_not_started() {
+    let pool = database().await;
     let service = start(&pool, &[]).await;
     let (author, learner) = (service.author(), service.learner());
     let (a, b) = (author.quest("A", 1, 50).await, author.quest("B", 1, 0).await);
@@ -235,8 +242,9 @@ async fn a_path_that_has_lost_what_was_begun_goes_on_as_not_started(pool: PgPool
     verify(&pool).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn levels_that_were_too_old_open_quests_when_they_are_told_again(pool: PgPool) {
+#[tokio::test]
+async fn levels_that_were_too_old_open_quests_when_they_are_told_again() {
+    let pool = database().await;
     let users = Users::start().await;
     let service = start(&pool, &[format!("--user-service-url={}", users.base)]).await;
     let (author, learner) = (service.author(), service.learner());
@@ -256,8 +264,9 @@ async fn levels_that_were_too_old_open_quests_when_they_are_told_again(pool: PgP
     assert!(was_told(&pool, &learner, &b).await, "the same level as before, but now it is known");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn what_waits_to_be_judged_with_its_path_is_judged_when_it_has_left(pool: PgPool) {
+#[tokio::test]
+async fn what_waits_to_be_judged_with_its_path_is_judged_when_it_has_left() {
+    let pool = database().await;
     let service = start(&pool, &[]).await;
     let (author, learner, other) = (service.author(), service.learner(), service.learner());
     let [a, b, c] = [author.quest("A", 1, 0).await, author.quest("B", 1, 0).await, author.quest("C", 1, 0).await];

@@ -7,11 +7,14 @@
 )]
 
 pub mod broker;
+mod database;
 pub mod process;
 pub mod proxy;
 pub mod users;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+pub use self::database::database;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, FromArgMatches};
@@ -40,7 +43,8 @@ pub struct Service {
     pub clock: Clock,
     pub exchange: String,
     client: reqwest::Client,
-    running: Arc<Mutex<Option<Running>>>,
+    connections: PgPool,
+    running: Running,
 }
 
 /// How a test wants its service.
@@ -106,30 +110,21 @@ impl Service {
         let listener = tokio::net::TcpListener::bind(config.bind_addr).await.unwrap();
         let running = app::start(&config, db, clock.clone(), listener).unwrap();
         let base = format!("http://{}", running.address);
-        let running = Arc::new(Mutex::new(Some(running)));
-        // A test that is done closes its pool; a service that went on would keep its database from being dropped.
-        let (done, left) = (pool.clone(), Arc::clone(&running));
-        tokio::spawn(async move {
-            done.close_event().await;
-            let running = left.lock().unwrap().take();
-            if let Some(running) = running {
-                running.stop().await;
-            }
-            connections.close().await;
-        });
         Self {
             base,
             pool: pool.clone(),
             clock,
             exchange: setup.exchange,
             client: reqwest::Client::builder().build().unwrap(),
+            connections,
             running,
         }
     }
 
+    /// Lets it finish, and leaves the database.
     pub async fn stop(self) {
-        let running = self.running.lock().unwrap().take();
-        running.expect("runs").stop().await;
+        self.running.stop().await;
+        self.connections.close().await;
     }
 
     pub fn wait(&self, seconds: i64) {

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use rand::RngExt;
 use serde_json::Value;
-use sqlx::PgPool;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::ledger::{equals_the_database, until_all_arrived};
 use super::node::Node;
 use crate::harness::broker::{Consumer, Received};
-use crate::harness::{Client, Service, Setup, rounds, token, verify};
+use crate::harness::{Client, Service, Setup, database, rounds, token, verify};
 
 /// One learner after the other completes the quest; every answer must be a good one.
 async fn load(mut learner: Client, quest: Value, stop: Arc<AtomicBool>, finished: Arc<AtomicUsize>) {
@@ -38,8 +37,9 @@ async fn until_broker_is(anonymous: &Client, state: &str) {
     assert!(answered.is_ok(), "the broker is never {state}");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_broker_restart_under_load_loses_no_event_and_fails_no_request(pool: PgPool) {
+#[tokio::test]
+async fn a_broker_restart_under_load_loses_no_event_and_fails_no_request() {
+    let pool = database().await;
     let node = Node::start().await;
     let setup = Setup { amqp_url: Some(node.url.clone()), ..Setup::default() };
     let exchange = setup.exchange.clone();

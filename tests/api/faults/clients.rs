@@ -5,12 +5,11 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use rand::RngExt;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::ledger::Acknowledged;
-use crate::harness::{Client, Service, Setup, path_of, rows, text, verify};
+use crate::harness::{Client, Service, Setup, database, path_of, rows, text, verify};
 
 const VANISHING: usize = 2_000;
 const AT_ONCE: usize = 50;
@@ -71,8 +70,9 @@ async fn one(service: &Service, author: &Client, quest: &Value, number: usize) -
     acknowledged
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn two_thousand_clients_that_vanish_leave_no_transaction_open_and_no_drift(pool: PgPool) {
+#[tokio::test]
+async fn two_thousand_clients_that_vanish_leave_no_transaction_open_and_no_drift() {
+    let pool = database().await;
     // PostgreSQL itself must not be what ends a forgotten transaction.
     let args = vec!["--database-idle-transaction-timeout-ms=600000".to_owned()];
     let service = Service::start_with(&pool, Setup { connections: 10, args, ..Setup::default() }).await;

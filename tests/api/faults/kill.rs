@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use rand::RngExt;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -14,7 +13,7 @@ use super::gate::Gate;
 use super::ledger::{Acknowledged, equals_the_database, until_all_arrived};
 use crate::harness::broker::Consumer;
 use crate::harness::process::Process;
-use crate::harness::{Client, amqp_url, path_of, rounds, rows, text, token, verify};
+use crate::harness::{Client, amqp_url, database, path_of, rounds, rows, text, token, verify};
 
 const AT_ONCE: usize = 8;
 
@@ -39,8 +38,9 @@ async fn finish(learner: &Client, quest: &Value, acknowledged: &mut Acknowledged
     true
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_service_killed_between_commit_and_publish_loses_nothing(pool: PgPool) {
+#[tokio::test]
+async fn a_service_killed_between_commit_and_publish_loses_nothing() {
+    let pool = database().await;
     let exchange = format!("test.{}", Uuid::new_v4());
     let consumer = Consumer::start(&amqp_url(), &exchange).await;
     let service = Process::start(&pool, &amqp_url(), &exchange).await;

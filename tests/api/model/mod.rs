@@ -32,7 +32,7 @@ use self::deeds::{Answer, Effects};
 use self::observe::Cause;
 use self::world::{Learner, No, SKILLS, World};
 use crate::harness::users::Users;
-use crate::harness::{Client, Reply, Service, Setup, execute, rounds, rows, verify, wider};
+use crate::harness::{Client, Reply, Service, Setup, database, rounds, rows, verify, wider};
 
 /// Operations of one world; learners and quests are new in each.
 const OPERATIONS: usize = 625;
@@ -143,7 +143,6 @@ impl Run {
         let users = Users::start().await;
         // The background works when the model says so.
         let args = vec![format!("--user-service-url={}", users.base), "--background-jobs=false".to_owned()];
-        settle_for_speed(pool).await;
         let pool = &wider(pool, 3).await;
         let service = Service::start_with(pool, Setup { args, connections: 3, ..Setup::default() }).await;
         let author = service.author();
@@ -352,14 +351,6 @@ impl Run {
     }
 }
 
-/// What is lost in a crash of the database, and how statements are planned, is not the point here.
-async fn settle_for_speed(pool: &PgPool) {
-    let name: String = sqlx::query_scalar("SELECT current_database()").fetch_one(pool).await.unwrap();
-    for setting in ["synchronous_commit = off", "plan_cache_mode = force_generic_plan", "jit = off"] {
-        execute(pool, format!("ALTER DATABASE \"{name}\" SET {setting}")).await;
-    }
-}
-
 impl World {
     fn new(service: &Service) -> Self {
         Self {
@@ -414,22 +405,26 @@ async fn worlds(pool: PgPool, test: u64) {
     run.service.stop().await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_first_worlds_go_as_the_model_says(pool: PgPool) {
+#[tokio::test]
+async fn the_first_worlds_go_as_the_model_says() {
+    let pool = database().await;
     worlds(pool, 0).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_second_worlds_go_as_the_model_says(pool: PgPool) {
+#[tokio::test]
+async fn the_second_worlds_go_as_the_model_says() {
+    let pool = database().await;
     worlds(pool, 1).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_third_worlds_go_as_the_model_says(pool: PgPool) {
+#[tokio::test]
+async fn the_third_worlds_go_as_the_model_says() {
+    let pool = database().await;
     worlds(pool, 2).await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn the_fourth_worlds_go_as_the_model_says(pool: PgPool) {
+#[tokio::test]
+async fn the_fourth_worlds_go_as_the_model_says() {
+    let pool = database().await;
     worlds(pool, 3).await;
 }
