@@ -19,7 +19,7 @@ use super::{check, schema};
 use crate::config::ContentLimits;
 use crate::db::Db;
 use crate::http::problem::ProblemBody;
-use crate::http::{Answer, Caller, Code, Command, FieldError, Problem, Query, Upload, etag};
+use crate::http::{Answer, Caller, Code, Command, FieldError, Problem, Query, Upload, accept, etag};
 use crate::ids::LearningPathId;
 use crate::learning_paths::model::LearningPath;
 use crate::user_service::{Failure, Users};
@@ -148,8 +148,8 @@ pub async fn export_curriculum(
         .filter(|key| !key.is_empty())
         .collect();
     let file = service::export(&mut *db.pool.acquire().await?, &keys, limits.max_curriculum_quests).await?;
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let format = if accept.to_ascii_lowercase().contains("yaml") { Format::Yaml } else { Format::Json };
+    let [json, yaml] = [Format::Json, Format::Yaml].map(Format::media_type);
+    let format = if accept::favourite(&headers, [json, yaml]) == yaml { Format::Yaml } else { Format::Json };
     let mut response = etag::respond_as(&headers, format.media_type(), write(format, &file).into_bytes());
     let name = if format == Format::Yaml { "curriculum.yaml" } else { "curriculum.json" };
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {

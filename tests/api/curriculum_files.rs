@@ -261,6 +261,9 @@ async fn an_export_applied_to_an_empty_database_exports_the_same_bytes() {
     apply(&author, &serde_json::from_str(&json).unwrap()).await;
     assert_eq!(export(&author, "", "application/json").await, json);
     assert_eq!(export(&author, "", "application/yaml").await, yaml);
+    let headers = [("accept", "application/yaml;q=0.1, application/json")];
+    let reply = author.send(Method::GET, "/v1/curriculum/export", &headers, None).await;
+    assert_eq!((reply.header("content-type"), &reply.text), (Some("application/json"), &json));
 
     empty(&pool).await;
     let planned = send_yaml(&author, "/v1/curriculum/plan", &yaml).await.expect(200);
