@@ -39,29 +39,38 @@ macro_rules! load {
             Row,
             r#"/* unlocks:load */
                WITH candidate AS ("# + $candidates + r#"),
-               entry AS (
-                   SELECT link.quest_id, link.learning_path_id, path.name, link.unlock_criteria, link.unlock_refs,
-                          chapter.start_date, coalesce(chapter.status = 'Paused', FALSE) AS is_chapter_paused
+               -- What is the same for all learners, once; by index, so that it grows with the quests and no faster.
+               gate AS MATERIALIZED (
+                   SELECT quest.id, jsonb_build_object(
+                       'questId', quest.id, 'title', quest.title, 'questType', quest.quest_type, 'isActive', quest.is_active,
+                       'prerequisites', coalesce((
+                           SELECT jsonb_agg(link.prerequisite_quest_id)
+                           FROM quest_prerequisites AS link
+                           JOIN quests AS needed ON needed.id = link.prerequisite_quest_id AND needed.is_active
+                           WHERE link.quest_id = quest.id), '[]'),
+                       'entries', coalesce((
+                           SELECT jsonb_agg(jsonb_build_object('learningPathId', path.id, 'name', path.name,
+                                      'unlockCriteria', link.unlock_criteria, 'chapterStartsOn', chapter.start_date,
+                                      'isChapterPaused', coalesce(chapter.status = 'Paused', FALSE)) ORDER BY path.name, path.id)
+                           FROM learning_path_quests AS link
+                           JOIN learning_paths AS path ON path.id = link.learning_path_id AND path.is_published
+                           LEFT JOIN quest_chapters AS chapter ON chapter.id = link.chapter_id
+                           WHERE link.quest_id = quest.id), '[]')) AS what
+                   FROM candidate JOIN quests AS quest ON quest.id = candidate.id
+               ), named AS MATERIALIZED (
+                   SELECT DISTINCT unnest(link.unlock_refs) AS id
                    FROM candidate
                    JOIN learning_path_quests AS link ON link.quest_id = candidate.id
                    JOIN learning_paths AS path ON path.id = link.learning_path_id AND path.is_published
-                   LEFT JOIN quest_chapters AS chapter ON chapter.id = link.chapter_id
-               ), needed AS (
-                   SELECT link.quest_id, link.prerequisite_quest_id AS id
+               ), asked AS MATERIALIZED (
+                   SELECT link.prerequisite_quest_id AS id
                    FROM candidate
                    JOIN quest_prerequisites AS link ON link.quest_id = candidate.id
                    JOIN quests AS quest ON quest.id = link.prerequisite_quest_id AND quest.is_active
-               ), named AS (SELECT DISTINCT unnest(unlock_refs) AS id FROM entry),
-               asked AS (SELECT id FROM needed UNION SELECT id FROM named)
+                   UNION SELECT id FROM named
+               )
                SELECT learner.id AS "learner!",
-                   (SELECT jsonb_agg(jsonb_build_object(
-                        'questId', quest.id, 'title', quest.title, 'questType', quest.quest_type, 'isActive', quest.is_active,
-                        'prerequisites', coalesce((SELECT jsonb_agg(needed.id) FROM needed WHERE needed.quest_id = quest.id), '[]'),
-                        'entries', coalesce((
-                            SELECT jsonb_agg(jsonb_build_object('learningPathId', entry.learning_path_id, 'name', entry.name,
-                                       'unlockCriteria', entry.unlock_criteria, 'chapterStartsOn', entry.start_date,
-                                       'isChapterPaused', entry.is_chapter_paused) ORDER BY entry.name, entry.learning_path_id)
-                            FROM entry WHERE entry.quest_id = quest.id), '[]'),
+                   (SELECT jsonb_agg(gate.what || jsonb_build_object(
                         'attempt', CASE WHEN attempt.id IS NOT NULL THEN jsonb_build_object('id', attempt.id,
                             'status', attempt.status, 'percentage', attempt.completion_percentage::text) END,
                         'record', CASE WHEN record.quest_id IS NOT NULL THEN jsonb_build_object(
@@ -69,12 +78,11 @@ macro_rules! load {
                             'learningPathId', record.learning_path_id) END,
                         -- 'open' comes before 'waive', and skips more.
                         'exception', (SELECT min(kind) FROM unlock_overrides
-                                      WHERE auth_user_id = learner.id AND quest_id = quest.id
+                                      WHERE auth_user_id = learner.id AND quest_id = gate.id
                                         AND (expires_at IS NULL OR expires_at > $2))))
-                    FROM candidate
-                    JOIN quests AS quest ON quest.id = candidate.id
-                    LEFT JOIN user_quest_attempts AS attempt ON attempt.auth_user_id = learner.id AND attempt.quest_id = quest.id
-                    LEFT JOIN quest_unlocks AS record ON record.auth_user_id = learner.id AND record.quest_id = quest.id
+                    FROM gate
+                    LEFT JOIN user_quest_attempts AS attempt ON attempt.auth_user_id = learner.id AND attempt.quest_id = gate.id
+                    LEFT JOIN quest_unlocks AS record ON record.auth_user_id = learner.id AND record.quest_id = gate.id
                    ) AS "gated: Json<Vec<Gated>>",
                    (SELECT jsonb_object_agg(quest.id, jsonb_build_object('title', quest.title,
                         'completedAt', attempt.completed_at, 'percentage', coalesce(attempt.completion_percentage, 0)::text,
@@ -266,18 +274,18 @@ pub fn view(gated: &Gated, verdict: &Verdict) -> My {
 
 /// What may open quests.
 #[derive(Debug, Clone, Copy)]
-pub enum Trigger {
+pub enum Trigger<'a> {
     /// The quest is completed: what needs it, or counts its chapter, its paths or points.
     Completed(QuestId),
-    /// The quest is begun, or paid points: what counts its paths or points.
-    Moved(QuestId),
+    /// The quests have opened, are begun, or paid points: what counts their paths or points.
+    Moved(&'a [QuestId]),
     /// A try of one of the quest's assessments was graded: what looks at scores in it.
     Scored(QuestId),
     /// Skill levels have risen.
     Skills,
 }
 
-/// Judges what a trigger may open, and all quests of the learner's own paths with that quest or one that
+/// Judges what a trigger may open, and all quests of the learner's own paths with its quests or one that
 /// may open, which decide what is next there. Reads this transaction's own writes; one statement.
 ///
 /// # Errors
@@ -285,13 +293,13 @@ pub enum Trigger {
 pub async fn judge_after(
     connection: &mut PgConnection,
     learner: &Locked,
-    trigger: Trigger,
+    trigger: Trigger<'_>,
 ) -> Result<Vec<(Gated, Verdict)>, sqlx::Error> {
     let (completed, moved, named) = match trigger {
-        Trigger::Completed(quest) => (Some(quest.0), Some(quest.0), vec![quest.0, SERVICE_EXPERIENCE]),
-        Trigger::Moved(quest) => (None, Some(quest.0), vec![SERVICE_EXPERIENCE]),
-        Trigger::Scored(quest) => (None, Some(quest.0), vec![quest.0]),
-        Trigger::Skills => (None, None, vec![SKILLS]),
+        Trigger::Completed(quest) => (Some(quest.0), vec![quest.0], vec![quest.0, SERVICE_EXPERIENCE]),
+        Trigger::Moved(quests) => (None, quests.iter().map(|quest| quest.0).collect(), vec![SERVICE_EXPERIENCE]),
+        Trigger::Scored(quest) => (None, vec![quest.0], vec![quest.0]),
+        Trigger::Skills => (None, Vec::new(), vec![SKILLS]),
     };
     let rows = load!(
         connection,
@@ -300,9 +308,9 @@ pub async fn judge_after(
               UNION
               SELECT quest_id FROM learning_path_quests
               WHERE unlock_refs && ($4::uuid[]
-                  || ARRAY(SELECT learning_path_id FROM learning_path_quests WHERE quest_id = $5::uuid)
-                  || ARRAY(SELECT chapter_id FROM learning_path_quests WHERE quest_id = $5::uuid AND chapter_id IS NOT NULL)
-                  || ARRAY(SELECT id FROM quest_assessments WHERE quest_id = $5::uuid))
+                  || ARRAY(SELECT learning_path_id FROM learning_path_quests WHERE quest_id = ANY($5::uuid[]))
+                  || ARRAY(SELECT chapter_id FROM learning_path_quests WHERE quest_id = ANY($5::uuid[]) AND chapter_id IS NOT NULL)
+                  || ARRAY(SELECT id FROM quest_assessments WHERE quest_id = ANY($5::uuid[])))
           )
           SELECT id FROM opening
           UNION
@@ -310,12 +318,12 @@ pub async fn judge_after(
           JOIN user_learning_path_progress AS mine ON mine.learning_path_id = own.learning_path_id
               AND mine.auth_user_id = ANY($1) AND mine.left_at IS NULL
           JOIN learning_path_quests AS other ON other.learning_path_id = own.learning_path_id
-          WHERE own.quest_id = $5::uuid OR own.quest_id IN (SELECT id FROM opening)",
+          WHERE own.quest_id = ANY($5::uuid[]) OR own.quest_id IN (SELECT id FROM opening)",
         &[learner.id.0],
         learner.now,
         completed,
         &named,
-        moved
+        &moved
     )?;
     Ok(rows.into_iter().flat_map(|row| row.judged(learner.now).quests).collect())
 }

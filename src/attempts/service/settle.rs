@@ -147,7 +147,7 @@ async fn open_quests(
     let judged = if completion.is_some() {
         judge_after(connection, learner, Trigger::Completed(quest)).await?
     } else if moves_paths || (has_paid && loaded.quest.is_counted) {
-        judge_after(connection, learner, Trigger::Moved(quest)).await?
+        judge_after(connection, learner, Trigger::Moved(&[quest])).await?
     } else if is_scored {
         judge_after(connection, learner, Trigger::Scored(quest)).await?
     } else {

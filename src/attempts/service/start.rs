@@ -99,7 +99,7 @@ pub async fn start_attempt(
     let started = learner.record(Event::QuestStarted(AttemptMoved { quest_id, attempt_id: id, title }), None);
     if is_in_path {
         // A path that begins may start delays, and is no longer NotStarted for who is enrolled.
-        let judged = judge_after(connection, &learner, Trigger::Moved(quest_id)).await?;
+        let judged = judge_after(connection, &learner, Trigger::Moved(&[quest_id])).await?;
         let because = Because { cause: Some(started), ..Because::default() };
         record(connection, &mut learner, &judged, because).await?;
         enrollments::update_judged(connection, &mut learner, &judged, Some(started)).await?;

@@ -15,10 +15,12 @@ use crate::ids::{LearningPathId, QuestId};
 use crate::learners::{self, Locked};
 use crate::origin::Origin;
 use crate::outbox::enqueue;
-use crate::unlocks::{Because, Gated, Trigger, Verdict, judge_after, judge_quests, record};
+use crate::unlocks::{Because, Gated, Trigger, Unlocked, Verdict, judge_after, judge_quests, record};
 
 /// Learners a transaction.
 const BATCH: i64 = 100;
+/// Quests times learners a transaction: their locks are held while it runs.
+const JUDGEMENTS: i64 = 10_000;
 /// Key of the advisory lock that lets one replica at a time do a job.
 const REEVALUATION_LOCK: i64 = 0x5155_4553_5453_0003;
 const SCHEDULE_LOCK: i64 = 0x5155_4553_5453_0004;
@@ -29,6 +31,14 @@ struct Work {
     requested_at: chrono::DateTime<chrono::Utc>,
     after_learner: Option<Uuid>,
     learners_done: i64,
+    quests: i64,
+}
+
+impl Work {
+    /// Learners a transaction, by how many quests they are judged for.
+    fn most(&self) -> i64 {
+        (JUDGEMENTS / self.quests.max(1)).clamp(1, BATCH)
+    }
 }
 
 /// Works off what edits have left, a batch of learners a transaction.
@@ -41,6 +51,7 @@ pub async fn run_reevaluations(db: &Db, clock: &Clock) -> Result<(), sqlx::Error
         let origin = Origin::job(clock);
         let work = next_work(&mut *db.pool.acquire().await?).await?;
         let Some(work) = work else { return Ok(()) };
+        limit = limit.min(work.most());
         let (target, is_path, after) = (work.target_id, work.is_path, work.learners_done);
         let batch = db
             .transact(move |connection| Box::pin(async move { reevaluate(connection, &origin, &work, limit).await }))
@@ -54,12 +65,12 @@ pub async fn run_reevaluations(db: &Db, clock: &Clock) -> Result<(), sqlx::Error
                     tracing::info!(kind, %target, learners, so_far, "learners judged anew after an edit");
                 }
                 metrics::counter!("learners_reevaluated_total").increment(learners.unsigned_abs());
-                limit = BATCH;
+                limit *= 2;
             }
-            // One by one, until the one who cannot be judged is found.
+            // Fewer at a time, until the one who cannot be judged is found.
             Err(error) if limit > 1 => {
-                tracing::warn!(%error, %target, "a batch of learners could not be judged anew; one by one now");
-                limit = 1;
+                tracing::warn!(%error, %target, learners = limit, "a batch of learners could not be judged anew; fewer now");
+                limit /= 2;
             }
             Err(error) => {
                 tracing::error!(%error, %target, "a learner could not be judged anew, and is passed over");
@@ -73,7 +84,9 @@ pub async fn run_reevaluations(db: &Db, clock: &Clock) -> Result<(), sqlx::Error
 async fn next_work(connection: &mut PgConnection) -> Result<Option<Work>, sqlx::Error> {
     sqlx::query_as!(
         Work,
-        r#"/* jobs:next */ SELECT target_id, target_kind = 'path' AS "is_path!", requested_at, after_learner, learners_done
+        r#"/* jobs:next */ SELECT target_id, target_kind = 'path' AS "is_path!", requested_at, after_learner, learners_done,
+                  CASE WHEN target_kind = 'path'
+                       THEN (SELECT count(*) FROM learning_path_quests WHERE learning_path_id = target_id) ELSE 1 END AS "quests!"
            FROM reevaluations ORDER BY requested_at, target_id LIMIT 1"#
     )
     .fetch_optional(connection)
@@ -127,7 +140,7 @@ async fn reevaluate(
     Ok(Some(done))
 }
 
-/// Who may qualify: who is enrolled, and who has completed what the quests ask for.
+/// Who may qualify: who is enrolled, and who has done some of what the quests' conditions name or count.
 async fn learners_of(
     connection: &mut PgConnection,
     work: &Work,
@@ -135,18 +148,30 @@ async fn learners_of(
     limit: i64,
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"SELECT auth_user_id AS "id!" FROM (
+        r#"WITH named AS MATERIALIZED (
+               SELECT DISTINCT unnest(unlock_refs) AS id FROM learning_path_quests WHERE quest_id = ANY($2)
+           ), counted AS MATERIALIZED (
+               SELECT id FROM named
+               UNION SELECT prerequisite_quest_id FROM quest_prerequisites WHERE quest_id = ANY($2)
+               UNION SELECT link.quest_id FROM learning_path_quests AS link
+                     JOIN named ON named.id IN (link.learning_path_id, link.chapter_id)
+               UNION SELECT quest_id FROM quest_assessments JOIN named USING (id)
+           )
+           SELECT auth_user_id AS "id!" FROM (
                SELECT mine.auth_user_id FROM user_learning_path_progress AS mine
                WHERE mine.left_at IS NULL AND ($3::uuid IS NULL OR mine.auth_user_id > $3)
                  AND (mine.learning_path_id = $1 OR mine.learning_path_id IN (
                      SELECT learning_path_id FROM learning_path_quests WHERE quest_id = $1))
                UNION
                SELECT attempt.auth_user_id FROM user_quest_attempts AS attempt
-               WHERE attempt.status = 'Completed' AND ($3::uuid IS NULL OR attempt.auth_user_id > $3)
-                 AND attempt.quest_id IN (
-                     SELECT prerequisite_quest_id FROM quest_prerequisites WHERE quest_id = ANY($2)
-                     UNION
-                     SELECT unnest(unlock_refs) FROM learning_path_quests WHERE quest_id = ANY($2))
+               WHERE ($3::uuid IS NULL OR attempt.auth_user_id > $3)
+                 AND (attempt.quest_id IN (SELECT id FROM counted)
+                      -- Points of the whole service
+                      OR EXISTS (SELECT FROM named WHERE id = '00000000-0000-0000-0000-000000000000'))
+               UNION
+               SELECT skill.auth_user_id FROM learner_skill_levels AS skill
+               WHERE ($3::uuid IS NULL OR skill.auth_user_id > $3)
+                 AND EXISTS (SELECT FROM named WHERE id = 'ffffffff-ffff-ffff-ffff-ffffffffffff')
            ) AS candidates ORDER BY auth_user_id LIMIT $4"#,
         work.target_id,
         quests,
@@ -188,24 +213,42 @@ async fn pass_over(connection: &mut PgConnection, target: Uuid) -> Result<(), sq
 /// # Errors
 /// The database's; what is left stays for the next call.
 pub async fn run_schedule(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
+    let mut limit = BATCH;
     loop {
         let origin = Origin::job(clock);
-        let done = db.transact(move |connection| Box::pin(async move { open_due(connection, &origin).await })).await?;
-        let Some(done) = done else { return Ok(()) };
-        tracing::info!(quests = done, "quests judged anew, since their time has come");
-        metrics::counter!("unlock_schedule_judged_total").increment(done);
+        let batch =
+            db.transact(move |connection| Box::pin(async move { open_due(connection, &origin, limit).await })).await;
+        match batch {
+            Ok(None) => return Ok(()),
+            Ok(Some(quests)) => {
+                tracing::info!(quests, "quests judged anew, since their time has come");
+                metrics::counter!("unlock_schedule_judged_total").increment(quests);
+                limit = BATCH.min(limit * 2);
+            }
+            Err(error) if limit > 1 => {
+                tracing::warn!(%error, rows = limit, "quests whose time has come could not be judged; fewer now");
+                limit /= 2;
+            }
+            Err(error) => {
+                tracing::error!(%error, "a quest whose time has come could not be judged; again in an hour");
+                metrics::counter!("unlock_schedule_failures_total").increment(1);
+                let now = clock.now();
+                db.transact(move |connection| Box::pin(put_off(connection, now))).await?;
+            }
+        }
     }
 }
 
 /// One batch; None when nothing is due, or another replica is at it.
-async fn open_due(connection: &mut PgConnection, origin: &Origin) -> Result<Option<u64>, sqlx::Error> {
+async fn open_due(connection: &mut PgConnection, origin: &Origin, limit: i64) -> Result<Option<u64>, sqlx::Error> {
     if !take_turn(connection, SCHEDULE_LOCK).await? {
         return Ok(None);
     }
     let due = sqlx::query!(
-        "/* jobs:due */ SELECT auth_user_id, quest_id FROM unlock_schedule WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
+        "/* jobs:due */ SELECT auth_user_id, quest_id FROM unlock_schedule WHERE due_at <= $1
+         ORDER BY due_at, auth_user_id, quest_id LIMIT $2",
         origin.clock.now(),
-        BATCH
+        limit
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -225,21 +268,37 @@ async fn open_due(connection: &mut PgConnection, origin: &Origin) -> Result<Opti
         own.retain(|(gated, _)| {
             due.iter().any(|row| row.auth_user_id == learner.id.0 && row.quest_id == gated.quest_id)
         });
-        for quest in record(connection, &mut learner, &own, Because::default()).await? {
-            follow(connection, &mut learner, quest.quest_id).await?;
-        }
+        let opened = record(connection, &mut learner, &own, Because::default()).await?;
+        follow(connection, &mut learner, &opened).await?;
         enqueue(connection, &mut learner, origin).await?;
     }
     Ok(Some(u64::try_from(due.len()).unwrap_or(u64::MAX)))
 }
 
-/// What is next in the learner's paths, after a quest has opened.
+async fn put_off(connection: &mut PgConnection, now: chrono::DateTime<chrono::Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE unlock_schedule AS row SET due_at = $1::timestamptz + interval '1 hour'
+         FROM (SELECT auth_user_id, quest_id FROM unlock_schedule WHERE due_at <= $1
+               ORDER BY due_at, auth_user_id, quest_id LIMIT 1) AS first
+         WHERE (row.auth_user_id, row.quest_id) = (first.auth_user_id, first.quest_id)",
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What is next in the learner's paths, after quests have opened.
 pub(super) async fn follow(
     connection: &mut PgConnection,
     learner: &mut Locked,
-    quest: QuestId,
+    opened: &[Unlocked],
 ) -> Result<(), sqlx::Error> {
-    let judged = judge_after(connection, learner, Trigger::Moved(quest)).await?;
+    if opened.is_empty() {
+        return Ok(());
+    }
+    let quests: Vec<QuestId> = opened.iter().map(|quest| quest.quest_id).collect();
+    let judged = judge_after(connection, learner, Trigger::Moved(&quests)).await?;
     update_judged(connection, learner, &judged, None).await
 }
 

@@ -51,9 +51,8 @@ pub async fn add_override(
         .await?;
     let judged = gate(connection, learner.now, learner.id, made.input.quest_id).await?;
     let judged: Vec<_> = judged.into_iter().collect();
-    for quest in record(connection, &mut learner, &judged, Because::default()).await? {
-        follow(connection, &mut learner, quest.quest_id).await?;
-    }
+    let opened = record(connection, &mut learner, &judged, Because::default()).await?;
+    follow(connection, &mut learner, &opened).await?;
     enqueue(connection, &mut learner, origin).await?;
     Ok(made)
 }
