@@ -11,6 +11,7 @@ mod assessments_races;
 mod assessments_results;
 mod assessments_secrecy;
 mod attempts;
+mod background;
 mod catalogue;
 mod coding_results;
 mod commands;

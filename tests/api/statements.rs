@@ -8,6 +8,10 @@ use crate::harness::{Service, Setup, database, path_of, rows, text};
 use crate::step_checks::{checked, quest_of};
 
 pub async fn counted(pool: &PgPool) -> (Service, Counter) {
+    counted_with(pool, Vec::new()).await
+}
+
+pub async fn counted_with(pool: &PgPool, mut args: Vec<String>) -> (Service, Counter) {
     let mut url = pool.connect_options().to_url_lossy();
     let target = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
     let (counter, port) = Counter::start(target).await;
@@ -16,7 +20,7 @@ pub async fn counted(pool: &PgPool) -> (Service, Counter) {
     url.set_query(Some("sslmode=disable"));
     // Few connections, so that soon each of them knows the enums, which sqlx looks up once per connection.
     // No background work: its statements are nobody's call.
-    let args = vec!["--background-jobs=false".to_owned()];
+    args.push("--background-jobs=false".to_owned());
     let setup = Setup { database_url: Some(url.to_string()), connections: 2, args, ..Setup::default() };
     (Service::start_with(pool, setup).await, counter)
 }

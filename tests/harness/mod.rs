@@ -133,7 +133,7 @@ impl Service {
 
     /// All that the background has to do now; for a service with `--background-jobs=false`.
     pub async fn work_in_background(&self) {
-        let db = Db::new(self.pool.clone());
+        let db = Db::new(self.connections.clone());
         quests::attempts::service::run_recomputes(&db, &self.clock).await.unwrap();
         quests::enrollments::service::run_reevaluations(&db, &self.clock).await.unwrap();
         quests::enrollments::service::run_schedule(&db, &self.clock).await.unwrap();
