@@ -45,6 +45,8 @@ id!(
     AssessmentId,
     /// A try of an assessment (seed: `quest_submissions`).
     SubmissionId,
+    /// What a learner says of a quest (`quest_feedback`).
+    FeedbackId,
     /// A learner's review of another's work (`peer_reviews`).
     PeerReviewId,
     /// A regrading of an assessment (`assessment_regrades`).

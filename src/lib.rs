@@ -18,6 +18,7 @@ pub mod curriculum;
 pub mod db;
 pub mod enrollments;
 pub mod evidence;
+pub mod feedback;
 pub mod http;
 pub mod ids;
 pub mod integrations;

@@ -10,6 +10,7 @@ use crate::assessments::http::{authoring as assessments, grading, peer, regrade,
 use crate::attempts::http::{self as attempts, reviews, steps as attempt_steps};
 use crate::curriculum::http as curriculum;
 use crate::enrollments::http as enrollments;
+use crate::feedback::http as feedback;
 use crate::http::health;
 use crate::integrations::http as integrations;
 use crate::learning_paths::http::{chapters, insights, paths, quests as path_quests};
@@ -39,6 +40,7 @@ use crate::quests::http::{quests, resources, sets, steps};
         (name = "reviews", description = "Handed-in steps that a person looks at"),
         (name = "integrations", description = "Results from outside, for services"),
         (name = "enrollments", description = "Learners in learning paths (seed: `user_learning_path_progress`)"),
+        (name = "feedback", description = "What learners say of quests"),
         (name = "operations", description = "For operators; no token"),
     ),
     components(schemas(quests::Me, crate::quests::model::Sort)),
@@ -53,6 +55,8 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(quests::get_quest, quests::update_quest, quests::delete_quest))
         .routes(routes!(quests::clone_quest))
         .routes(routes!(enrollments::get_eligibility))
+        .routes(routes!(feedback::list_feedback, feedback::give_feedback))
+        .routes(routes!(feedback::resolve_feedback))
         .routes(routes!(sets::list_prerequisites, sets::set_prerequisites))
         .routes(routes!(sets::get_skill_rewards, sets::set_skill_rewards))
         .routes(routes!(steps::list_steps, steps::create_step))

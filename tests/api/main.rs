@@ -20,6 +20,7 @@ mod curriculum_files;
 mod enrollments;
 mod events;
 mod faults;
+mod feedback;
 mod http;
 mod insights;
 mod learning_paths;
