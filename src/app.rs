@@ -59,13 +59,18 @@ pub struct Running {
     pub address: std::net::SocketAddr,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// Until all has ended by itself
+    patience: Duration,
 }
 
 impl Running {
-    /// Lets open requests and the relay finish, then returns.
+    /// Lets open requests and the relay finish, then returns. What goes on for too long, e.g. because the
+    /// database has fallen silent, is left: nothing that is not committed counts.
     pub async fn stop(self) {
         self.stop.cancel();
-        self.tasks.wait().await;
+        if tokio::time::timeout(self.patience, self.tasks.wait()).await.is_err() {
+            tracing::warn!("something does not end, and is left");
+        }
     }
 }
 
@@ -127,11 +132,16 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         keys: chrono::TimeDelta::hours(limits.idempotency_key_hours.into()),
     };
     if config.background_jobs {
-        tasks.spawn(jobs(db, clock, retention, config.unlock_interval_seconds, stop.clone()));
+        let jobs = jobs(db, clock, retention, config.unlock_interval_seconds);
+        let stop = stop.clone();
+        // How far a job is lies in its rows: it can be left anywhere.
+        tasks.spawn(async move { stop.run_until_cancelled(jobs).await });
     }
     tasks.spawn(upkeep(stop.clone()));
     tasks.close();
-    Ok(Running { address, stop, tasks })
+    // The relay's last words come after the last answers.
+    let patience = server_limits.drain_timeout + Duration::from_secs(10);
+    Ok(Running { address, stop, tasks, patience })
 }
 
 fn router(app: App, observe: Observe, cors_origins: &str) -> Result<Router, String> {
@@ -163,7 +173,7 @@ struct Retention {
 }
 
 /// The service's own work: attempts after edits at once, housekeeping once an hour.
-async fn jobs(db: Db, clock: Clock, retention: Retention, unlock_interval: u64, stop: CancellationToken) {
+async fn jobs(db: Db, clock: Clock, retention: Retention, unlock_interval: u64) {
     let mut ticks: u64 = 0;
     loop {
         if let Err(error) = run_recomputes(&db, &clock).await {
@@ -187,10 +197,7 @@ async fn jobs(db: Db, clock: Clock, retention: Retention, unlock_interval: u64, 
             }
         }
         ticks += 1;
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
-            () = stop.cancelled() => return,
-        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 

@@ -35,6 +35,9 @@ pub struct DatabaseConfig {
     /// Longest a transaction may lie idle before PostgreSQL ends it, in milliseconds
     #[arg(long, env = "DATABASE_IDLE_TRANSACTION_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS")]
     pub database_idle_transaction_timeout_ms: u64,
+    /// Longest a transaction may take as a whole, in milliseconds; its connection is given up then
+    #[arg(long, env = "DATABASE_TRANSACTION_TIMEOUT_MS", default_value_t = 60_000, value_name = "MS")]
+    pub database_transaction_timeout_ms: u64,
 }
 
 /// Who signs the tokens.

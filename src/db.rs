@@ -33,14 +33,20 @@ pub fn connect_options(config: &DatabaseConfig, name: &str) -> Result<PgConnectO
 /// # Errors
 /// When the URL is not one of PostgreSQL.
 pub fn pool(config: &DatabaseConfig) -> Result<PgPool, sqlx::Error> {
+    let patience = Duration::from_millis(config.database_acquire_timeout_ms);
     Ok(PgPoolOptions::new()
         .max_connections(config.database_max_connections)
-        .acquire_timeout(Duration::from_millis(config.database_acquire_timeout_ms))
+        .acquire_timeout(patience)
         // A ping before each use is a round trip; a broken connection shows in its first statement.
         .test_before_acquire(false)
         // sqlx 0.9.0 leaves a transaction open when begin() is dropped half-way (docs/architecture.md):
         // a connection comes back to the pool only when PostgreSQL says that it is idle.
-        .after_release(|connection, _| Box::pin(is_idle(connection)))
+        .after_release(move |connection, _| {
+            Box::pin(async move {
+                // One that does not answer is closed, so that its place is free for another.
+                tokio::time::timeout(patience, is_idle(connection)).await.unwrap_or_else(|_| Err(silent()))
+            })
+        })
         .connect_lazy_with(connect_options(config, "quests")?))
 }
 
@@ -59,13 +65,24 @@ async fn is_idle(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
 pub struct Db {
     pub pool: PgPool,
     pub committed: std::sync::Arc<Notify>,
+    /// Longest a transaction may take: a connection that has fallen silent says nothing, not even an error.
+    patience: Duration,
 }
 
 impl Db {
     /// A database over this pool.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, committed: std::sync::Arc::new(Notify::new()) }
+        Self { pool, committed: std::sync::Arc::new(Notify::new()), patience: Duration::from_mins(1) }
+    }
+
+    /// The pool of the service, with its limits.
+    ///
+    /// # Errors
+    /// When the URL is not one of PostgreSQL.
+    pub fn open(config: &DatabaseConfig) -> Result<Self, sqlx::Error> {
+        let patience = Duration::from_millis(config.database_transaction_timeout_ms);
+        Ok(Self { patience, ..Self::new(pool(config)?) })
     }
 
     /// Runs `operation` in a transaction: commits on `Ok`, rolls back on `Err`.
@@ -84,18 +101,26 @@ impl Db {
         let db = self.clone();
         let task = async move {
             let mut connection = db.pool.acquire().await?;
-            let mut transaction = connection.begin().await?;
-            match operation(&mut transaction).await {
-                Ok(value) => {
-                    transaction.commit().await?;
-                    db.committed.notify_one();
-                    Ok(value)
+            let work = async {
+                let mut transaction = connection.begin().await?;
+                match operation(&mut transaction).await {
+                    Ok(value) => {
+                        transaction.commit().await?;
+                        db.committed.notify_one();
+                        Ok(value)
+                    }
+                    Err(error) => {
+                        transaction.rollback().await?;
+                        Err(error)
+                    }
                 }
-                Err(error) => {
-                    transaction.rollback().await?;
-                    Err(error)
-                }
+            };
+            if let Ok(result) = tokio::time::timeout(db.patience, work).await {
+                return result;
             }
+            // What is not committed is rolled back by PostgreSQL when the connection goes.
+            drop(connection.detach());
+            Err(silent().into())
         };
         match tokio::spawn(task.in_current_span()).await {
             Ok(result) => result,
@@ -105,6 +130,22 @@ impl Db {
             }
         }
     }
+}
+
+fn silent() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database has fallen silent"))
+}
+
+/// The result of work on a connection, or an error when that has fallen silent.
+///
+/// # Errors
+/// The work's, or that it took longer than a transaction may.
+pub async fn in_time<T, E: From<sqlx::Error>>(
+    config: &DatabaseConfig,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let patience = Duration::from_millis(config.database_transaction_timeout_ms);
+    tokio::time::timeout(patience, work).await.unwrap_or_else(|_| Err(silent().into()))
 }
 
 /// The name of the constraint that a statement broke.

@@ -150,7 +150,7 @@ async fn run(command: Command) -> Result<ExitCode, String> {
             say("the database is up to date")?;
         }
         Command::Seed { database, limits } => {
-            let db = Db::new(db::pool(&database).map_err(unusable)?);
+            let db = Db::open(&database).map_err(unusable)?;
             say(&files::seed_demo(&db, &clock, &limits).await?)?;
         }
         Command::Import { file, plan, curriculum_version, syllabus, sessions_per_week, database, limits } => {
@@ -159,11 +159,11 @@ async fn run(command: Command) -> Result<ExitCode, String> {
                 (None, Some(file)) => Source::Version { file, syllabi: syllabus, sessions_per_week },
                 (None, None) => return Err("a file is needed".to_owned()),
             };
-            let db = Db::new(db::pool(&database).map_err(unusable)?);
+            let db = Db::open(&database).map_err(unusable)?;
             import(&db, &clock, &limits, &source, plan).await?;
         }
         Command::Export { learning_path, format, database, limits } => {
-            let db = Db::new(db::pool(&database).map_err(unusable)?);
+            let db = Db::open(&database).map_err(unusable)?;
             let text = files::export_text(&db, &learning_path, format, &limits).await?;
             say(text.trim_end_matches('\n'))?;
         }
@@ -252,7 +252,7 @@ async fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     if config.migrate_on_start {
         migrate(&config.database).await?;
     }
-    let db = Db::new(db::pool(&config.database).map_err(unusable)?);
+    let db = Db::open(&config.database).map_err(unusable)?;
     let listener = tokio::net::TcpListener::bind(config.bind_addr)
         .await
         .map_err(|error| format!("BIND_ADDR {}: {error}", config.bind_addr))?;

@@ -1,5 +1,7 @@
 //! Log lines: JSON for machines, text for people.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
@@ -13,7 +15,7 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), String> {
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Json => logs.json().flatten_event(true).init(),
-        LogFormat::Pretty => logs.with_target(false).init(),
+        LogFormat::Pretty => logs.with_target(false).with_ansi(std::io::stderr().is_terminal()).init(),
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Liveness, readiness and metrics, without a token.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -47,7 +48,9 @@ pub async fn get_readiness(State(db): State<Db>, State(health): State<Health>) -
         Broker::Up => json!({"broker": "up"}),
         Broker::Down(reason) => json!({"broker": "down", "brokerError": reason}),
     };
-    let database = applied_migrations(&db).await;
+    // Sooner than a probe loses its patience.
+    let database = tokio::time::timeout(Duration::from_secs(2), applied_migrations(&db)).await;
+    let database = database.unwrap_or(Err(sqlx::Error::PoolTimedOut));
     let expected = i64::try_from(crate::db::MIGRATOR.iter().count()).unwrap_or(i64::MAX);
     let state = match database {
         Ok(applied) if applied >= expected => "up",

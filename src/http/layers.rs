@@ -69,13 +69,15 @@ pub async fn observe(State(limits): State<Observe>, mut request: Request, next: 
     let span = tracing::info_span!(
         "request", %method, route, correlation_id = correlation.id, caller = tracing::field::Empty,
     );
-    let header_bytes: usize =
-        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>()
-            + request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    let path_bytes = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    let header_bytes =
+        path_bytes + request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>();
     let id = correlation.id.clone();
     request.extensions_mut().insert(correlation);
 
-    let mut response = if header_bytes > limits.max_header_bytes {
+    let mut response = if path_bytes > limits.max_header_bytes {
+        Problem::new(Code::UriTooLong, format!("at most {} bytes", limits.max_header_bytes)).into_response()
+    } else if header_bytes > limits.max_header_bytes {
         Problem::new(Code::HeadersTooLarge, format!("at most {} bytes", limits.max_header_bytes)).into_response()
     } else {
         match tokio::time::timeout(limits.request_timeout, next.run(request).instrument(span.clone())).await {

@@ -14,7 +14,7 @@ use super::broker::{Link, Message, PublishError};
 use super::events::Logged;
 use crate::clock::Clock;
 use crate::config::{BrokerConfig, DatabaseConfig};
-use crate::db::{self, Db};
+use crate::db::{self, Db, in_time};
 use crate::http::health::Broker;
 use crate::ids::{EventId, LearnerId};
 
@@ -34,6 +34,9 @@ pub struct Relay {
     pub stop: CancellationToken,
 }
 
+/// How long it goes on publishing when it is told to stop.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// Why a term of the relay ended.
 #[derive(Debug, thiserror::Error)]
 enum Ended {
@@ -49,6 +52,7 @@ pub async fn run(relay: Relay) {
         relay.state.send_replace(Broker::Absent);
         return;
     };
+    relay.state.send_replace(Broker::Down("connecting".to_owned()));
     let mut backoff = FIRST_BACKOFF;
     // After a refusal so many events go one by one: the one that is refused is among them.
     let mut suspicious: i64 = 0;
@@ -86,14 +90,12 @@ pub async fn run(relay: Relay) {
 impl Relay {
     /// Holds one link and one connection until `stop` (Ok) or an error.
     async fn term(&self, link: &Link, suspicious: &mut i64) -> Result<(), Ended> {
-        let mut connection = db::dedicated(&self.database, "quests relay").await?;
+        let mut connection = in_time(&self.database, db::dedicated(&self.database, "quests relay")).await?;
         let poll = Duration::from_millis(self.broker.outbox_poll_ms);
         loop {
             // The lock lives and dies with this very connection, which also claims and marks.
-            let leads = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "leads!""#, RELAY_LOCK)
-                .fetch_one(&mut connection)
-                .await?;
-            if leads {
+            let lock = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "leads!""#, RELAY_LOCK);
+            if in_time(&self.database, lock.fetch_one(&mut connection)).await? {
                 break;
             }
             if self.pause(link, poll, false).await?.is_break() {
@@ -106,13 +108,14 @@ impl Relay {
             let began = Instant::now();
             let limit = if *suspicious > 0 { 1 } else { self.broker.outbox_batch };
             let claimed = self.batch(&mut connection, link, limit, suspicious).await?;
-            if claimed == limit {
+            if claimed == limit && !self.stop.is_cancelled() {
                 continue;
             }
             let linger = Duration::from_millis(self.broker.outbox_linger_ms).saturating_sub(began.elapsed());
             if self.pause(link, linger, false).await?.is_break() || self.pause(link, poll, true).await?.is_break() {
                 // What the last requests did still goes out; what does not is sent after the next start.
-                while self.batch(&mut connection, link, limit, suspicious).await? == limit {}
+                let until = Instant::now() + LAST_WORDS;
+                while self.batch(&mut connection, link, limit, suspicious).await? == limit && Instant::now() < until {}
                 return Ok(());
             }
         }
@@ -139,7 +142,7 @@ impl Relay {
         limit: i64,
         suspicious: &mut i64,
     ) -> Result<i64, Ended> {
-        let events = claim(connection, limit).await?;
+        let events = in_time(&self.database, claim(connection, limit)).await?;
         let claimed = i64::try_from(events.len()).unwrap_or(i64::MAX);
         let mut messages = Vec::with_capacity(events.len());
         let mut published: Vec<Uuid> = Vec::with_capacity(events.len());
@@ -164,13 +167,12 @@ impl Relay {
         }
         match link.publish(&messages).await {
             Ok(()) => {
-                sqlx::query!(
+                let mark = sqlx::query!(
                     "/* events:mark */ UPDATE outbox_events SET published_at = $2 WHERE id = ANY($1)",
                     &published,
                     self.clock.now()
-                )
-                .execute(connection)
-                .await?;
+                );
+                in_time(&self.database, mark.execute(connection)).await?;
                 metrics::counter!("outbox_published_total").increment(published.len() as u64);
                 *suspicious = (*suspicious - claimed).max(0);
                 Ok(claimed)
@@ -220,7 +222,7 @@ impl Relay {
     }
 }
 
-/// The oldest pending events whose learner has none parked. One learner's events have ascending
+/// The oldest pending events whose learner has no earlier one parked. One learner's events have ascending
 /// positions, because they are written under the learner's lock.
 async fn claim(connection: &mut PgConnection, limit: i64) -> Result<Vec<Logged>, sqlx::Error> {
     sqlx::query_as!(
@@ -231,7 +233,8 @@ async fn claim(connection: &mut PgConnection, limit: i64) -> Result<Vec<Logged>,
            FROM outbox_events AS event
            WHERE published_at IS NULL AND parked_at IS NULL
              AND NOT EXISTS (SELECT FROM outbox_events AS parked
-                             WHERE parked.auth_user_id = event.auth_user_id AND parked.parked_at IS NOT NULL)
+                             WHERE parked.auth_user_id = event.auth_user_id AND parked.parked_at IS NOT NULL
+                               AND parked.position < event.position)
            ORDER BY position
            LIMIT $1"#,
         limit

@@ -112,6 +112,25 @@ async fn a_poison_event_is_parked_and_holds_back_only_its_learner() {
 }
 
 #[tokio::test]
+async fn what_came_before_a_parked_event_still_goes_out() {
+    let pool = database().await;
+    let service = Service::start(&pool).await;
+    let learner = service.learner();
+    learner.finish(&service.author().quest("Parked", 1, 10).await).await;
+    service.stop().await;
+    let sql = "UPDATE outbox_events SET parked_at = now(), parked_reason = 'too large' WHERE learner_seq = 3";
+    crate::harness::execute(&pool, sql.to_owned()).await;
+    let (service, consumer) = with_broker(&pool).await;
+    consumer.until("the two before it", |events| events.len() == 2).await;
+    let other = service.learner();
+    other.finish(&service.author().quest("Other", 1, 10).await).await;
+    consumer.until("another learner's", |events| events.len() == 2 + 7).await;
+    let exchange = service.exchange.clone();
+    service.stop().await;
+    consumer.remove(&exchange).await;
+}
+
+#[tokio::test]
 async fn without_a_broker_events_wait_and_the_service_is_ready() {
     let pool = database().await;
     let service = Service::start(&pool).await;

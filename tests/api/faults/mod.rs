@@ -6,3 +6,4 @@ mod gate;
 mod kill;
 mod ledger;
 mod node;
+mod silence;
