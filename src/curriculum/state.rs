@@ -328,9 +328,9 @@ async fn load_names(
         for place in &path.quests {
             keys.push((Named::Quest, place.quest.clone()));
             if let Some(criteria) = &place.unlock_criteria {
-                let named = named(criteria, &path.key);
-                keys.extend(named.0);
-                ids.extend(named.1);
+                let (by_key, by_id) = named(criteria, &path.key);
+                keys.extend(by_key);
+                ids.extend(by_id);
             }
         }
     }

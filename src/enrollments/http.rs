@@ -207,7 +207,7 @@ pub async fn create_unlock_override(command: Command<OverrideInput>) -> Result<R
     let mut checks = Checks::default();
     checks.text("/reason", &body.reason, 1, 1_000);
     if let Some(expires) = body.expires_at {
-        checks.year("/expiresAt", expires);
+        checks.year("/expiresAt", &expires);
     }
     checks.finish()?;
     transaction

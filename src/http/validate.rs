@@ -51,7 +51,7 @@ impl Checks {
     }
 
     /// A year that every client and the database can write.
-    pub fn year(&mut self, pointer: &str, date: impl Datelike) {
+    pub fn year(&mut self, pointer: &str, date: &impl Datelike) {
         self.require(is_in_years(date), pointer, YEARS);
     }
 
@@ -94,7 +94,7 @@ impl Checks {
 pub const YEARS: &str = "must be in the years 1 to 9999";
 
 /// Whether a moment or day is in the years 1 to 9999.
-pub fn is_in_years(date: impl Datelike) -> bool {
+pub fn is_in_years(date: &impl Datelike) -> bool {
     (1..=9999).contains(&date.year())
 }
 

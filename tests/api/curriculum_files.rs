@@ -253,7 +253,7 @@ async fn what_somebody_makes_meanwhile_is_not_overwritten() {
         let planned = plan(&author, &file).await;
         // Somebody's transaction is open while the file is compared, and commits while it is written.
         let mut somebody = pool.begin().await.unwrap();
-        sqlx::raw_sql(make).execute(&mut *somebody).await.unwrap();
+        execute(&mut *somebody, make.to_owned()).await;
         let (reply, ()) = tokio::join!(try_apply(&author, &file, &planned["fingerprint"]), async {
             let waits =
                 "SELECT 1 AS one FROM pg_locks JOIN pg_database ON pg_database.oid = database OR database IS NULL

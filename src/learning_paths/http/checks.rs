@@ -29,7 +29,7 @@ pub fn check_chapter(input: &ChapterInput) -> Checks {
     checks.text("/title", &input.title, 1, 255);
     for (pointer, date) in [("/startDate", input.start_date), ("/endDate", input.end_date)] {
         if let Some(date) = date {
-            checks.year(pointer, date);
+            checks.year(pointer, &date);
         }
     }
     if let (Some(start), Some(end)) = (input.start_date, input.end_date) {

@@ -87,10 +87,10 @@ impl Scenario {
             require(fit, format!("/assessmentScores/{id}"), "must be 0 to 100");
         }
         for (name, date) in [("date", self.date), ("pathStartedAt", self.path_started_at)] {
-            require(date.is_none_or(is_in_years), format!("/{name}"), YEARS);
+            require(date.is_none_or(|date| is_in_years(&date)), format!("/{name}"), YEARS);
         }
         for (id, at) in &self.completed_at {
-            require(is_in_years(*at), format!("/completedAt/{id}"), YEARS);
+            require(is_in_years(at), format!("/completedAt/{id}"), YEARS);
         }
         let points = self.experience_points.is_none_or(|points| points >= 0);
         require(points, "/experiencePoints".to_owned(), "must not be negative");
