@@ -185,7 +185,7 @@ async fn import(
     only_plan: bool,
 ) -> Result<(), String> {
     let file = files::read_source(source, limits)?;
-    let plan = files::plan_source(db, &file).await?;
+    let plan = files::plan_source(db, source, &file).await?;
     say(&files::shown(&plan))?;
     if only_plan || plan.changes.iter().all(|change| change.action == Action::None) {
         return Ok(());

@@ -80,13 +80,17 @@ fn told(what: &str, problem: &Problem) -> String {
     lines.join("\n")
 }
 
-/// What applying the source would do.
+/// What applying the source would do; `file` is what was read of it.
 ///
 /// # Errors
 /// Why it cannot be applied.
-pub async fn plan_source(db: &Db, file: &Curriculum) -> Result<Plan, String> {
+pub async fn plan_source(db: &Db, source: &Source, file: &Curriculum) -> Result<Plan, String> {
     let mut connection = db.pool.acquire().await.map_err(|error| error.to_string())?;
-    service::plan_file(&mut connection, file).await.map_err(refused)
+    let plan = service::plan_file(&mut connection, file).await.map_err(refused)?;
+    if matches!(source, Source::Version { .. }) {
+        service::check_new(&plan).map_err(refused)?;
+    }
+    Ok(plan)
 }
 
 fn refused(refusal: Refusal) -> String {

@@ -101,6 +101,16 @@ impl Writer<'_> {
         self.file.quests.iter().filter(|quest| changed.contains(quest.key.as_str())).collect()
     }
 
+    /// Rows that the plan creates, and those that it changes.
+    fn parted(&self, kind: Kind, rows: Vec<Value>) -> (Vec<Value>, Vec<Value>) {
+        let changed = self.plan.changed(kind);
+        let is_new = |row: &Value| {
+            let change = row["key"].as_str().and_then(|key| changed.get(key));
+            change.is_some_and(|change| change.action == Action::Create)
+        };
+        rows.into_iter().partition(is_new)
+    }
+
     async fn quests(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows: Vec<Value> = self
             .quests_with(Kind::Quest)
@@ -116,22 +126,36 @@ impl Writer<'_> {
                 })
             })
             .collect();
-        for chunk in rows.chunks(CHUNK) {
+        // What somebody has made meanwhile is not the plan's, and must not be overwritten.
+        let (new, old) = self.parted(Kind::Quest, rows);
+        for chunk in new.chunks(CHUNK) {
             sqlx::query!(
                 "INSERT INTO quests (id, key, title, description, quest_type, difficulty_level, estimated_duration_minutes,
                                      experience_points_reward, skill_tags, subject_id, is_active, unresolved_prerequisites, created_by)
                  SELECT row.*, $2 FROM jsonb_to_recordset($1) AS row (
                      id UUID, key TEXT, title TEXT, description TEXT, quest_type quest_type, difficulty_level difficulty_level,
                      estimated_duration_minutes INTEGER, experience_points_reward INTEGER, skill_tags TEXT[], subject_id UUID,
-                     is_active BOOLEAN, unresolved_prerequisites TEXT[])
-                 ON CONFLICT (key) DO UPDATE SET title = excluded.title, description = excluded.description,
-                     quest_type = excluded.quest_type, difficulty_level = excluded.difficulty_level,
-                     estimated_duration_minutes = excluded.estimated_duration_minutes,
-                     experience_points_reward = excluded.experience_points_reward, skill_tags = excluded.skill_tags,
-                     subject_id = excluded.subject_id, is_active = excluded.is_active,
-                     unresolved_prerequisites = excluded.unresolved_prerequisites",
+                     is_active BOOLEAN, unresolved_prerequisites TEXT[])",
                 Value::from(chunk),
                 self.origin.actor,
+            )
+            .execute(&mut *connection)
+            .await?;
+            self.progress.advance(chunk.len());
+        }
+        for chunk in old.chunks(CHUNK) {
+            sqlx::query!(
+                "UPDATE quests SET title = row.title, description = row.description, quest_type = row.quest_type,
+                     difficulty_level = row.difficulty_level, estimated_duration_minutes = row.estimated_duration_minutes,
+                     experience_points_reward = row.experience_points_reward, skill_tags = row.skill_tags,
+                     subject_id = row.subject_id, is_active = row.is_active,
+                     unresolved_prerequisites = row.unresolved_prerequisites
+                 FROM jsonb_to_recordset($1) AS row (
+                     id UUID, title TEXT, description TEXT, quest_type quest_type, difficulty_level difficulty_level,
+                     estimated_duration_minutes INTEGER, experience_points_reward INTEGER, skill_tags TEXT[], subject_id UUID,
+                     is_active BOOLEAN, unresolved_prerequisites TEXT[])
+                 WHERE quests.id = row.id",
+                Value::from(chunk),
             )
             .execute(&mut *connection)
             .await?;
@@ -388,17 +412,27 @@ impl Writer<'_> {
                 })
             })
             .collect();
+        let (new, old) = self.parted(Kind::LearningPath, rows);
         sqlx::query!(
             "INSERT INTO learning_paths (id, key, name, description, path_type, curriculum_version_id,
                                          estimated_total_duration_hours, is_published, created_by)
              SELECT row.*, $2 FROM jsonb_to_recordset($1) AS row (
                  id UUID, key TEXT, name TEXT, description TEXT, path_type path_type, curriculum_version_id UUID,
-                 estimated_total_duration_hours INTEGER, is_published BOOLEAN)
-             ON CONFLICT (key) DO UPDATE SET name = excluded.name, description = excluded.description,
-                 path_type = excluded.path_type, curriculum_version_id = excluded.curriculum_version_id,
-                 estimated_total_duration_hours = excluded.estimated_total_duration_hours, is_published = excluded.is_published",
-            Value::from(rows),
+                 estimated_total_duration_hours INTEGER, is_published BOOLEAN)",
+            Value::from(new),
             self.origin.actor,
+        )
+        .execute(&mut *connection)
+        .await?;
+        sqlx::query!(
+            "UPDATE learning_paths AS path SET name = row.name, description = row.description, path_type = row.path_type,
+                 curriculum_version_id = row.curriculum_version_id,
+                 estimated_total_duration_hours = row.estimated_total_duration_hours, is_published = row.is_published
+             FROM jsonb_to_recordset($1) AS row (
+                 id UUID, name TEXT, description TEXT, path_type path_type, curriculum_version_id UUID,
+                 estimated_total_duration_hours INTEGER, is_published BOOLEAN)
+             WHERE path.id = row.id",
+            Value::from(old),
         )
         .execute(&mut *connection)
         .await?;

@@ -5,6 +5,11 @@ use serde_json::Value;
 use super::file::Curriculum;
 use crate::http::{FieldError, Problem, invalid_at, malformed};
 
+/// Values, lists and objects of a YAML file, at the most: as many as a full catalogue has.
+const NODES: usize = 1_000_000;
+/// Pieces of a YAML file that come from aliases, at the most.
+const ALIASED: usize = 50_000;
+
 /// How a file is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -63,9 +68,18 @@ pub fn read(format: Format, bytes: &[u8]) -> Result<Curriculum, Problem> {
 pub fn read_value(format: Format, bytes: &[u8]) -> Result<Value, Problem> {
     match format {
         Format::Json => serde_json::from_slice(bytes).map_err(|error| malformed(&error)),
-        // As YAML 1.2 has it: `no`, `on` and `y` are texts.
-        Format::Yaml => serde_saphyr::from_slice_with_options(bytes, serde_saphyr::options! { strict_booleans: true })
-            .map_err(|error| Problem::new(crate::http::Code::MalformedYaml, error.to_string())),
+        // As YAML 1.2 has it: `no`, `on` and `y` are texts. Aliases may repeat a part of a file, but not blow it up.
+        Format::Yaml => {
+            let options = serde_saphyr::options! {
+                strict_booleans: true,
+                budget: serde_saphyr::budget! {
+                    max_nodes: NODES, max_events: 2 * NODES, max_recorded_anchor_events: ALIASED,
+                },
+                alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: ALIASED },
+            };
+            serde_saphyr::from_slice_with_options(bytes, options)
+                .map_err(|error| Problem::new(crate::http::Code::MalformedYaml, error.to_string()))
+        }
     }
 }
 
@@ -164,6 +178,18 @@ mod tests {
                 prop::collection::vec((text(), inner), 0..5).prop_map(|fields| fields.into_iter().collect()),
             ]
         })
+    }
+
+    #[test]
+    fn a_file_may_hold_a_whole_catalogue() {
+        let file: Curriculum = serde_json::from_value(json!({"v": 1, "quests": [{
+            "key": "a", "title": "A", "description": "A", "questType": "Practice", "difficultyLevel": "Expert",
+            "steps": [{"key": "s", "title": "S", "description": "S", "stepType": "Reading", "content": {"n": vec![0; 300_000]}}],
+        }]}))
+        .unwrap();
+        let text = write(Format::Yaml, &file);
+        let back = read(Format::Yaml, text.as_bytes()).map_err(|problem| problem.detail().to_owned());
+        assert!(back.is_ok_and(|back| back == file));
     }
 
     proptest! {

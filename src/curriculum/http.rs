@@ -55,17 +55,21 @@ pub fn read_file(format: Format, bytes: &[u8], limits: &ContentLimits) -> Result
     if errors.is_empty() { Ok(file) } else { Err(Problem::invalid(errors)) }
 }
 
-fn file_of(upload: &Upload, limits: &ContentLimits) -> Result<Curriculum, Problem> {
-    let format = Format::of_media_type(&upload.media_type).ok_or_else(|| {
+async fn file_of(media_type: &str, bytes: Vec<u8>, limits: Arc<ContentLimits>) -> Result<Curriculum, Problem> {
+    let format = Format::of_media_type(media_type).ok_or_else(|| {
         Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/yaml or application/json")
     })?;
-    read_file(format, &upload.bytes, limits)
+    // A large file takes long enough to hold up other requests of this thread.
+    tokio::task::spawn_blocking(move || read_file(format, &bytes, &limits)).await.map_err(|error| {
+        tracing::error!(%error, "reading a curriculum file panicked");
+        Problem::new(Code::Internal, "the file could not be read; the error has been logged")
+    })?
 }
 
 /// See what a curriculum file would change
 ///
 /// Creates, updates, moves and deactivations, and what stays; nothing is written. `apply` takes the
-/// answer's `fingerprint`.
+/// answer's `fingerprint`, and asks the linter, which this does not.
 #[utoipa::path(post, path = "/v1/curriculum/plan", tag = "curriculum", operation_id = "plan_curriculum",
     request_body(content((Curriculum = "application/json"), (Curriculum = "application/yaml"))),
     responses((status = 200, description = "the plan", body = Plan), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
@@ -75,7 +79,7 @@ pub async fn plan_curriculum(
     upload: Upload,
 ) -> Result<Response, Problem> {
     upload.caller.require_author()?;
-    let file = file_of(&upload, &limits)?;
+    let file = file_of(&upload.media_type, upload.bytes, limits).await?;
     let plan = service::plan_file(&mut *db.pool.acquire().await?, &file).await?;
     Ok(etag::respond(&HeaderMap::new(), &plan))
 }
@@ -103,8 +107,8 @@ pub async fn apply_curriculum(
     upload: Upload,
 ) -> Result<Response, Problem> {
     upload.caller.require_author()?;
-    let file = file_of(&upload, &limits)?;
-    let Upload { origin, transaction, .. } = upload;
+    let Upload { origin, transaction, media_type, bytes, .. } = upload;
+    let file = file_of(&media_type, bytes, limits).await?;
     transaction
         .run(move |connection| {
             Box::pin(async move {
@@ -200,11 +204,13 @@ pub async fn create_learning_path_from_curriculum(
 ) -> Result<Response, Problem> {
     let Command { caller, origin, body, transaction, .. } = command;
     caller.require_author()?;
+    let id = body.curriculum_version_id;
+    let how = Build { curriculum_version_id: Some(id), sessions_per_week: body.sessions_per_week };
+    let how = how.check().map_err(|violation| Problem::invalid(vec![violation.into()]))?;
     let away = |detail: String| Problem::new(Code::UserServiceUnavailable, detail).retry_after(5);
     let Some(users) = &users.0 else { return Err(away("USER_SERVICE_URL is not set".to_owned())) };
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
     let token = token.map_or("", |(_, token)| token.trim());
-    let id = body.curriculum_version_id;
     let version = users.curriculum_version(id, token, caller.now).await.map_err(|failure| match failure {
         Failure::Status(401 | 403) => {
             Problem::new(Code::Forbidden, "the User Service does not show this curriculum version to you")
@@ -214,7 +220,6 @@ pub async fn create_learning_path_from_curriculum(
     let unfit = |detail: String| Problem::invalid(vec![FieldError::new("/curriculumVersionId", detail)]);
     let version = version.ok_or_else(|| unfit("the User Service has no such curriculum version".to_owned()))?;
     let version = CurriculumVersion::read(version).map_err(|why| unfit(format!("cannot be read: {why}")))?;
-    let how = Build { curriculum_version_id: Some(id), sessions_per_week: body.sessions_per_week };
     let file = build(&version, how).map_err(|violation| Problem::invalid(vec![violation.into()]))?;
     let errors = check::check(&file, &limits);
     if !errors.is_empty() {

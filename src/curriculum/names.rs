@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::criteria::Violation;
@@ -60,11 +60,12 @@ impl Names {
         self.keys.get(&id).map(|(_, key)| key.as_str())
     }
 
-    /// Criteria of the database as a file has them. An id that is nobody's stays an id.
+    /// Criteria as an export has them: keys for ids, and those of the own path's chapters short. An id that is
+    /// nobody's stays an id.
     pub fn to_keys(&self, criteria: &Value, path: &str) -> Value {
-        walk(criteria, "", &mut |field, text, _| {
-            let (what, _, name) = FIELDS.iter().find(|(_, id, _)| *id == field)?;
-            let key = self.key(text.parse().ok()?)?;
+        walk(criteria, "", &mut |_, field, text, _| {
+            let (what, id, name) = FIELDS.iter().find(|(_, id, key)| *id == field || *key == field)?;
+            let key = if *id == field { self.key(text.parse().ok()?)? } else { text };
             let own = key.strip_prefix(path).and_then(|rest| rest.strip_prefix('/'));
             let key = own.filter(|_| *what == Named::Chapter).unwrap_or(key);
             Some(((*name).to_owned(), key.to_owned()))
@@ -73,11 +74,14 @@ impl Names {
 
     /// Criteria of a file as the database has them. `at` is where they stand in the file.
     pub fn to_ids(&self, criteria: &Value, path: &str, at: &str, errors: &mut Vec<Violation>) -> Value {
-        walk(criteria, "", &mut |field, text, pointer| {
+        walk(criteria, "", &mut |fields, field, text, pointer| {
             let (what, name, _) = FIELDS.iter().find(|(_, _, key)| *key == field)?;
             let id = self.id(*what, &full(*what, text, path));
-            if id.is_none() {
-                errors.push(Violation { pointer: format!("{at}{pointer}"), detail: missing(*what).to_owned() });
+            let mut fault = |detail: String| errors.push(Violation { pointer: format!("{at}{pointer}"), detail });
+            if fields.contains_key(*name) {
+                fault(format!("{name} stands there as well; only one of them may"));
+            } else if id.is_none() {
+                fault(missing(*what).to_owned());
             }
             Some(((*name).to_owned(), id.unwrap_or_default().to_string()))
         })
@@ -99,19 +103,27 @@ fn full(what: Named, key: &str, path: &str) -> String {
     if what == Named::Chapter && !key.contains('/') { format!("{path}/{key}") } else { key.to_owned() }
 }
 
-/// The keys that criteria of a file name.
-pub fn named(criteria: &Value, path: &str) -> Vec<(Named, String)> {
-    let mut found = Vec::new();
-    walk(criteria, "", &mut |field, text, _| {
-        let (what, _, _) = FIELDS.iter().find(|(_, _, key)| *key == field)?;
-        found.push((*what, full(*what, text, path)));
+/// The keys and the ids that criteria of a file name.
+pub fn named(criteria: &Value, path: &str) -> (Vec<(Named, String)>, Vec<Uuid>) {
+    let (mut keys, mut ids) = (Vec::new(), Vec::new());
+    walk(criteria, "", &mut |_, field, text, _| {
+        let (what, id, _) = FIELDS.iter().find(|(_, id, key)| *id == field || *key == field)?;
+        if *id == field {
+            ids.extend(text.parse::<Uuid>());
+        } else {
+            keys.push((*what, full(*what, text, path)));
+        }
         None
     });
-    found
+    (keys, ids)
 }
 
-/// A copy with the fields renamed that `change` renames; its pointer goes to the field.
-fn walk(value: &Value, pointer: &str, change: &mut impl FnMut(&str, &str, &str) -> Option<(String, String)>) -> Value {
+/// A copy with the fields renamed that `change` renames; it sees the object, the field with its text, and a
+/// pointer to the field.
+fn walk<F>(value: &Value, pointer: &str, change: &mut F) -> Value
+where
+    F: FnMut(&Map<String, Value>, &str, &str, &str) -> Option<(String, String)>,
+{
     match value {
         Value::Array(items) => {
             items.iter().enumerate().map(|(index, item)| walk(item, &format!("{pointer}/{index}"), change)).collect()
@@ -120,7 +132,7 @@ fn walk(value: &Value, pointer: &str, change: &mut impl FnMut(&str, &str, &str) 
             .iter()
             .map(|(name, field)| {
                 let at = format!("{pointer}/{}", escape(name));
-                if let Some((name, text)) = field.as_str().and_then(|text| change(name, text, &at)) {
+                if let Some((name, text)) = field.as_str().and_then(|text| change(fields, name, text, &at)) {
                     return (name, Value::String(text));
                 }
                 (name.clone(), walk(field, &at, change))
@@ -130,8 +142,11 @@ fn walk(value: &Value, pointer: &str, change: &mut impl FnMut(&str, &str, &str) 
     }
 }
 
-/// A violation's pointer into criteria with ids, as it is in the file.
-pub fn pointer_of_file(pointer: &str) -> String {
+/// A violation's pointer into criteria with ids, as it is in those of the file.
+pub fn pointer_of_file(pointer: &str, criteria: &Value) -> String {
+    if criteria.pointer(pointer).is_some() {
+        return pointer.to_owned();
+    }
     FIELDS.iter().fold(pointer.to_owned(), |pointer, (_, id, key)| {
         pointer.strip_suffix(id).map(|start| format!("{start}{key}")).unwrap_or(pointer)
     })

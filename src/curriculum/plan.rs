@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use super::file::{Curriculum, FilePath, FileQuest};
+use super::file::{Curriculum, FilePath, FilePlace, FileQuest};
 use super::state::State;
 
 /// What happens to one thing.
@@ -106,7 +106,7 @@ pub fn plan(file: &Curriculum, state: &State) -> Plan {
     }
     let mut seen: HashSet<&str> = file.quests.iter().map(|quest| quest.key.as_str()).collect();
     for path in &file.learning_paths {
-        compare_path(path, state.path(&path.key), &mut changes);
+        compare_path(path, state, &mut changes);
     }
     // A quest that left a path of the file, and that the file does not have at all, has no place any more.
     let placed: HashSet<&str> =
@@ -125,14 +125,16 @@ pub fn plan(file: &Curriculum, state: &State) -> Plan {
     for change in &changes {
         *summary.entry(change.action.as_str()).or_default() += 1;
     }
-    Plan { fingerprint: fingerprint(file, state), summary, changes }
+    Plan { fingerprint: fingerprint(file, state, &changes), summary, changes }
 }
 
-fn fingerprint(file: &Curriculum, state: &State) -> String {
+/// Of file and database, and of the changes as well: these look at more, such as other paths with a quest.
+fn fingerprint(file: &Curriculum, state: &State, changes: &[Change]) -> String {
     let mut hash = Sha256::new();
     for part in [file.clone().sorted(), state.file.clone().sorted()] {
         hash.update(super::format::write(super::Format::Json, &part));
     }
+    hash.update(serde_json::to_vec(changes).unwrap_or_default());
     hash.finalize().iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
@@ -181,7 +183,8 @@ fn compare_quest(quest: &FileQuest, before: Option<&FileQuest>, changes: &mut Ve
     );
 }
 
-fn compare_path(path: &FilePath, before: Option<&FilePath>, changes: &mut Vec<Change>) {
+fn compare_path(path: &FilePath, state: &State, changes: &mut Vec<Change>) {
+    let before = state.path(&path.key);
     let none = FilePath { chapters: Vec::new(), quests: Vec::new(), ..path.clone() };
     let fields = before.map(|before| differing(&path_head(path), &path_head(before)));
     let action = match fields.as_deref() {
@@ -199,9 +202,13 @@ fn compare_path(path: &FilePath, before: Option<&FilePath>, changes: &mut Vec<Ch
         &entries(&before.chapters, |chapter| (&chapter.key, &chapter.title)),
         changes,
     );
+    // Criteria may be written in several ways; those of the database are in one.
+    let criteria = |place: &FilePlace| Some(state.names.to_keys(place.unlock_criteria.as_ref()?, &path.key));
+    let place = |place: &FilePlace| FilePlace { unlock_criteria: criteria(place), ..place.clone() };
+    let places: Vec<FilePlace> = path.quests.iter().map(place).collect();
     compare_list(
         List { kind: Kind::PathQuest, parent: &path.key, gone: Action::Delete, is_ordered: true },
-        &entries(&path.quests, |place| (&place.quest, "")),
+        &entries(&places, |place| (&place.quest, "")),
         &entries(&before.quests, |place| (&place.quest, "")),
         changes,
     );

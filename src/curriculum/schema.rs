@@ -67,9 +67,22 @@ fn unlock_criteria() -> Value {
 
 fn condition() -> Value {
     let key = json!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}(/[a-z0-9][a-z0-9_-]{0,63})?$" });
+    let id = json!({ "type": "string", "format": "uuid" });
     let percent = json!({ "type": "number", "minimum": 0, "maximum": 100 });
     let hours = json!({ "type": "integer", "minimum": 1 });
     let of = json!({ "type": "array", "minItems": 1, "maxItems": 32, "items": { "$ref": "#/$defs/Condition" } });
+    // What is named by its key may be named by its id instead.
+    let named = |what: &str, is_required: bool, mut condition: Value| {
+        let (with_key, with_id) = (format!("{what}Key"), format!("{what}Id"));
+        condition["properties"][&with_key] = key.clone();
+        condition["properties"][&with_id] = id.clone();
+        if is_required {
+            condition["oneOf"] = json!([{ "required": [with_key] }, { "required": [with_id] }]);
+        } else {
+            condition["not"] = json!({ "required": [with_key, with_id] });
+        }
+        condition
+    };
     let kind = |op: &str, required: &[&str], fields: Value| {
         let mut properties = json!({ "op": { "const": op } });
         for (name, field) in fields.as_object().into_iter().flatten() {
@@ -82,21 +95,21 @@ fn condition() -> Value {
         kind("all", &["of"], json!({ "of": of })),
         kind("any", &["of"], json!({ "of": of })),
         kind("atLeast", &["n", "of"], json!({ "n": { "type": "integer", "minimum": 1, "maximum": 32 }, "of": of })),
-        kind("questCompleted", &["questKey"], json!({ "questKey": key })),
-        kind("chapterCompleted", &["chapterKey"], json!({ "chapterKey": key })),
-        kind("questScore", &["questKey", "minPercent"], json!({ "questKey": key, "minPercent": percent })),
-        kind("scoreBand", &["assessmentKey", "which"], json!({
-            "assessmentKey": key, "which": { "enum": ["first", "best"] }, "minPercent": percent, "belowPercent": percent
-        })),
-        kind("pathProgress", &["minPercent"], json!({ "pathKey": key, "minPercent": percent })),
+        named("quest", true, kind("questCompleted", &[], json!({}))),
+        named("chapter", true, kind("chapterCompleted", &[], json!({}))),
+        named("quest", true, kind("questScore", &["minPercent"], json!({ "minPercent": percent }))),
+        named("assessment", true, kind("scoreBand", &["which"], json!({
+            "which": { "enum": ["first", "best"] }, "minPercent": percent, "belowPercent": percent
+        }))),
+        named("path", false, kind("pathProgress", &["minPercent"], json!({ "minPercent": percent }))),
         kind("xpEarned", &["min"], json!({ "scope": { "enum": ["path", "service"] }, "min": { "type": "integer", "minimum": 1 } })),
         kind("skillLevel", &["skillTag", "minLevel"], json!({
             "skillTag": { "type": "string", "minLength": 1 }, "minLevel": { "type": "integer", "minimum": 1 }
         })),
         kind("notBefore", &["at"], json!({ "at": { "type": "string", "format": "date-time" } })),
-        kind("delay", &["since", "hours"], json!({
-            "since": { "enum": ["questCompleted", "pathStarted"] }, "questKey": key, "hours": hours
-        })),
+        named("quest", false, kind("delay", &["since", "hours"], json!({
+            "since": { "enum": ["questCompleted", "pathStarted"] }, "hours": hours
+        }))),
         kind("manual", &[], json!({})),
     ] })
 }

@@ -144,10 +144,10 @@ async fn resolve(connection: &mut PgConnection, file: &Curriculum, state: &mut S
             let Some(criteria) = &place.unlock_criteria else { continue };
             let at = format!("{at}/unlockCriteria");
             let known = violations.len();
-            let criteria = names.to_ids(criteria, &path.key, &at, &mut violations);
-            let found = if violations.len() == known { UnlockCriteria::parse(&criteria).err() } else { None };
+            let with_ids = names.to_ids(criteria, &path.key, &at, &mut violations);
+            let found = if violations.len() == known { UnlockCriteria::parse(&with_ids).err() } else { None };
             violations.extend(found.into_iter().flatten().map(|violation| Violation {
-                pointer: format!("{at}{}", pointer_of_file(&violation.pointer)),
+                pointer: format!("{at}{}", pointer_of_file(&violation.pointer, criteria)),
                 ..violation
             }));
         }
@@ -376,6 +376,17 @@ async fn closure(connection: &mut PgConnection, keys: &[String]) -> Result<Scope
     }
 }
 
+/// Whether everything in the file is new.
+///
+/// # Errors
+/// When something of it is there already.
+pub fn check_new(plan: &Plan) -> Result<(), Refusal> {
+    match plan.changes.iter().find(|change| change.action != Action::Create) {
+        Some(old) => Err(Refusal::Exists(format!("“{}” ({})", old.title, old.key))),
+        None => Ok(()),
+    }
+}
+
 /// Applies a file whose one path must be new; gives the path's id. Quests that it shares with nobody are new too.
 ///
 /// # Errors
@@ -387,9 +398,7 @@ pub async fn create_from(
     progress: Progress<'_>,
 ) -> Result<Uuid, Refusal> {
     let plan = apply_file(connection, origin, file, None, progress).await?;
-    if let Some(old) = plan.changes.iter().find(|change| change.action != Action::Create) {
-        return Err(Refusal::Exists(format!("“{}” ({})", old.title, old.key)));
-    }
+    check_new(&plan)?;
     let key = file.learning_paths.first().map(|path| path.key.clone()).unwrap_or_default();
     sqlx::query_scalar!("SELECT id FROM learning_paths WHERE key = $1", key)
         .fetch_optional(connection)

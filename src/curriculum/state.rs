@@ -49,17 +49,19 @@ impl State {
 
 /// Finds the quests and paths of a file: those with its keys, and the quests that its paths have now.
 /// With `lock`, they are kept from other edits, quests first, each in the order of their ids, and so are the other
-/// paths with these quests.
+/// paths with these quests; what is made meanwhile is not among them.
 pub async fn scope_of(connection: &mut PgConnection, file: &Curriculum, lock: bool) -> Result<Scope, sqlx::Error> {
     let quest_keys: Vec<String> = file.quests.iter().map(|quest| quest.key.clone()).collect();
     let path_keys: Vec<String> = file.learning_paths.iter().map(|path| path.key.clone()).collect();
+    let paths = sqlx::query_scalar!("SELECT id FROM learning_paths WHERE key = ANY($1) ORDER BY id", &path_keys)
+        .fetch_all(&mut *connection)
+        .await?;
     let quests = sqlx::query_scalar!(
         "SELECT id FROM quests WHERE key = ANY($1)
-             OR id IN (SELECT place.quest_id FROM learning_path_quests AS place
-                       JOIN learning_paths AS path ON path.id = place.learning_path_id WHERE path.key = ANY($2))
+             OR id IN (SELECT quest_id FROM learning_path_quests WHERE learning_path_id = ANY($2))
          ORDER BY id",
         &quest_keys,
-        &path_keys
+        &paths
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -68,18 +70,15 @@ pub async fn scope_of(connection: &mut PgConnection, file: &Curriculum, lock: bo
             .fetch_all(&mut *connection)
             .await?;
         sqlx::query_scalar!(
-            "SELECT id FROM learning_paths WHERE key = ANY($1)
+            "SELECT id FROM learning_paths WHERE id = ANY($1)
                  OR id IN (SELECT learning_path_id FROM learning_path_quests WHERE quest_id = ANY($2))
              ORDER BY id FOR NO KEY UPDATE",
-            &path_keys,
+            &paths,
             &quests
         )
         .fetch_all(&mut *connection)
         .await?;
     }
-    let paths = sqlx::query_scalar!("SELECT id FROM learning_paths WHERE key = ANY($1) ORDER BY id", &path_keys)
-        .fetch_all(connection)
-        .await?;
     Ok(Scope { quests, paths })
 }
 
@@ -312,7 +311,8 @@ async fn load_paths(connection: &mut PgConnection, scope: &Scope, state: &mut St
     Ok(refs)
 }
 
-/// What is named and not loaded: by criteria of the database with ids, by those and the lists of a file with keys.
+/// What is named and not loaded: by criteria of the database with ids, by those of a file with keys or ids, and by
+/// its lists.
 async fn load_names(
     connection: &mut PgConnection,
     refs: &[Uuid],
@@ -320,17 +320,22 @@ async fn load_names(
     names: &mut Names,
 ) -> Result<(), sqlx::Error> {
     let mut keys: Vec<(Named, String)> = Vec::new();
+    let mut ids: Vec<Uuid> = refs.to_vec();
     for quest in &file.quests {
         keys.extend(quest.prerequisites.iter().map(|key| (Named::Quest, key.clone())));
     }
     for path in &file.learning_paths {
         for place in &path.quests {
             keys.push((Named::Quest, place.quest.clone()));
-            keys.extend(place.unlock_criteria.iter().flat_map(|criteria| named(criteria, &path.key)));
+            if let Some(criteria) = &place.unlock_criteria {
+                let (by_key, by_id) = named(criteria, &path.key);
+                keys.extend(by_key);
+                ids.extend(by_id);
+            }
         }
     }
     keys.retain(|(what, key)| names.id(*what, key).is_none());
-    let ids: Vec<Uuid> = refs.iter().copied().filter(|id| names.key(*id).is_none()).collect();
+    ids.retain(|id| names.key(*id).is_none());
     if keys.is_empty() && ids.is_empty() {
         return Ok(());
     }

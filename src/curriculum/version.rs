@@ -126,23 +126,43 @@ impl CurriculumVersion {
     /// Adds a syllabus that comes in a file of its own.
     ///
     /// # Errors
-    /// What does not fit, and where.
+    /// What does not fit, and where; a syllabus of no subject, or a second one of a subject.
     pub fn with_syllabus(mut self, document: Value) -> Result<Self, String> {
         let syllabus: Syllabus = serde_path_to_error::deserialize(document).map_err(|error| error.to_string())?;
+        let code = &syllabus.subject_code;
+        if !self.subjects.iter().any(|subject| subject.code == *code) {
+            return Err(format!("subjectCode: the curriculum version has no subject {code}"));
+        }
+        if self.syllabi.iter().any(|known| known.subject_code == *code) {
+            return Err(format!("subjectCode: {code} has a syllabus already"));
+        }
         self.syllabi.push(syllabus);
         Ok(self)
+    }
+}
+
+fn fault(pointer: &str, detail: String) -> Violation {
+    Violation { pointer: pointer.to_owned(), detail }
+}
+
+impl Build {
+    /// What can be said of it before there is a version.
+    ///
+    /// # Errors
+    /// When the sessions per week are out of range.
+    pub fn check(self) -> Result<Self, Violation> {
+        if (1..=20).contains(&self.sessions_per_week) {
+            return Ok(self);
+        }
+        Err(fault("/sessionsPerWeek", format!("must be 1 to 20, it is {}", self.sessions_per_week)))
     }
 }
 
 /// Builds the file.
 ///
 /// # Errors
-/// When the version has no subjects, one code twice, or sessions per week out of range.
+/// When the version has no subjects or one code twice.
 pub fn build(version: &CurriculumVersion, how: Build) -> Result<Curriculum, Violation> {
-    let fault = |pointer: &str, detail: String| Violation { pointer: pointer.to_owned(), detail };
-    if !(1..=20).contains(&how.sessions_per_week) {
-        return Err(fault("/sessionsPerWeek", format!("must be 1 to 20, it is {}", how.sessions_per_week)));
-    }
     if version.subjects.is_empty() {
         return Err(fault("/curriculumVersionId", "the curriculum version has no subjects".to_owned()));
     }
@@ -323,9 +343,12 @@ fn resources(syllabus: &Syllabus) -> Vec<FileResource> {
 /// an "or" with one known code that one. If anything is left over, the words are given back as they stand.
 fn resolve(words: &str, known: &BTreeSet<&str>) -> (BTreeSet<String>, Option<String>) {
     let mut needed = BTreeSet::new();
-    let mut is_whole = true;
-    let without_asides = words.split('(').next().unwrap_or_default();
-    for part in without_asides.split([',', ';', '\n']).map(str::trim).filter(|part| !part.is_empty()) {
+    let (outside, asides) = without_asides(words);
+    // An aside that may ask for something is told, and so is one that is all there is.
+    let asks = |word: &str| known.contains(word) || word.chars().any(|letter| letter.is_numeric() || letter == '%');
+    let is_aside_alone = outside.trim().is_empty() && !words.trim().is_empty();
+    let mut is_whole = !is_aside_alone && !asides.split(|letter: char| !is_of_a_code(letter)).any(asks);
+    for part in outside.split([',', ';', '\n']).map(str::trim).filter(|part| !part.is_empty()) {
         let is_filler = |word: &&str| ["pass", "passed", "or", "and"].contains(&word.to_lowercase().as_str());
         let said: Vec<&str> = part.split_whitespace().filter(|word| !is_filler(word)).collect();
         if said.is_empty() || said.iter().all(|word| ["none", "no", "n/a", "-"].contains(&word.to_lowercase().as_str()))
@@ -348,8 +371,33 @@ fn resolve(words: &str, known: &BTreeSet<&str>) -> (BTreeSet<String>, Option<Str
     (needed, (!is_whole).then(|| one_line(words)))
 }
 
+/// What stands outside of parentheses, and what in them. One that has no partner stays outside, where it makes
+/// its word none of a code.
+fn without_asides(words: &str) -> (String, String) {
+    let (mut outside, mut asides) = (String::new(), String::new());
+    let mut rest = words;
+    while let Some(start) = rest.find('(') {
+        let mut depth = 0_i32;
+        let end = rest[start..].char_indices().find(|(_, letter)| {
+            depth += i32::from(*letter == '(') - i32::from(*letter == ')');
+            depth == 0
+        });
+        let Some((length, _)) = end else { break };
+        outside.push_str(&rest[..start]);
+        outside.push(' ');
+        asides.push_str(&rest[start..start + length]);
+        rest = &rest[start + length + 1..];
+    }
+    (outside + rest, asides)
+}
+
+/// Other letters part words in an aside.
+fn is_of_a_code(letter: char) -> bool {
+    !letter.is_whitespace() && !"(),;.:/\"'".contains(letter)
+}
+
 fn looks_like_a_code(word: &str) -> bool {
-    word.len() <= 12 && word.chars().any(|letter| letter.is_ascii_digit()) && !word.contains('%')
+    word.len() <= 12 && word.chars().any(|letter| letter.is_ascii_digit()) && !word.contains(['%', '(', ')'])
 }
 
 /// A key made of any text.
@@ -397,6 +445,28 @@ mod tests {
         assert_eq!(of("XYZ999"), (Vec::new(), Some("XYZ999".into())));
         assert_eq!(of("PRF192 and XYZ999"), (Vec::new(), Some("PRF192 and XYZ999".into())));
         assert_eq!(of("PRF192 (or equivalent)"), (vec!["PRF192".into()], None));
+    }
+
+    #[test]
+    fn only_asides_that_ask_for_nothing_are_left_out() {
+        let both = || vec!["CSD201".to_owned(), "PRF192".to_owned()];
+        assert_eq!(of("PRF192 (or equivalent), CSD201"), (both(), None));
+        assert_eq!(of("(recommended) PRO192"), (vec!["PRO192".into()], None));
+        assert_eq!(of("PRF192 (but (really) passed) and CSD201 (not for others)"), (both(), None));
+        for words in ["PRO192 (min grade 5)", "PRO192 (or CSD201)", "PRO192 (half, 50% of it)"] {
+            assert_eq!(of(words), (vec!["PRO192".into()], Some(words.into())), "{words}");
+        }
+        for words in [
+            "PRO192 (min grade 5) and completion of 60 credits",
+            "(MAE101 and XYZ999)",
+            "(see the handbook)",
+            "PRO192 (or",
+            "(PRO192",
+            "PRO192 or (CSD201",
+            "PRO192) and (CSD201",
+        ] {
+            assert_eq!(of(words), (Vec::new(), Some(words.into())), "{words}");
+        }
     }
 
     #[test]

@@ -206,6 +206,9 @@ pub async fn create_unlock_override(command: Command<OverrideInput>) -> Result<R
     caller.require_admin()?;
     let mut checks = Checks::default();
     checks.text("/reason", &body.reason, 1, 1_000);
+    if let Some(expires) = body.expires_at {
+        checks.year("/expiresAt", &expires);
+    }
     checks.finish()?;
     transaction
         .run(move |connection| {

@@ -1,5 +1,6 @@
 //! Checks of what clients write; each adds a [`FieldError`] instead of stopping at the first.
 
+use chrono::Datelike;
 use serde_json::Value;
 
 use super::problem::{FieldError, Problem};
@@ -49,6 +50,11 @@ impl Checks {
         self.require((min..=max).contains(&value), pointer, format!("must be {min} to {max}, it is {value}"));
     }
 
+    /// A year that every client and the database can write.
+    pub fn year(&mut self, pointer: &str, date: &impl Datelike) {
+        self.require(is_in_years(date), pointer, YEARS);
+    }
+
     /// A JSON object of bounded size that PostgreSQL can hold.
     pub fn document(&mut self, pointer: &str, value: &Value, max_bytes: usize) {
         self.require(value.is_object(), pointer, "must be a JSON object");
@@ -82,6 +88,14 @@ impl Checks {
     pub fn finish(self) -> Result<(), Problem> {
         if self.0.is_empty() { Ok(()) } else { Err(Problem::invalid(self.0)) }
     }
+}
+
+/// What is said of moments and days in other years.
+pub const YEARS: &str = "must be in the years 1 to 9999";
+
+/// Whether a moment or day is in the years 1 to 9999.
+pub fn is_in_years(date: &impl Datelike) -> bool {
+    (1..=9999).contains(&date.year())
 }
 
 /// Pointer to the first string or key with a NUL character.

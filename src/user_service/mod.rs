@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::config::UserServiceConfig;
 
-/// After a failure, nobody asks for this long.
+/// After a failure of its own, nobody asks for this long.
 const PAUSE_SECONDS: i64 = 5;
 
 /// The client; clones share its connections.
@@ -47,6 +47,16 @@ pub enum Failure {
     Status(u16),
     #[error("the User Service cannot be asked: {0}")]
     Transport(#[from] reqwest::Error),
+}
+
+impl Failure {
+    /// Whether the service is unwell. Other refusals are about one caller or one question, and others may well ask.
+    fn is_its_own(&self) -> bool {
+        match self {
+            Self::Status(status) => *status >= 500 || *status == 429,
+            Self::Paused | Self::Transport(_) => true,
+        }
+    }
 }
 
 impl UserService {
@@ -118,7 +128,9 @@ impl UserService {
         };
         let answer = asked.await;
         if let Err(error) = &answer {
-            self.paused_until.store(now.timestamp() + PAUSE_SECONDS, Ordering::Relaxed);
+            if error.is_its_own() {
+                self.paused_until.store(now.timestamp() + PAUSE_SECONDS, Ordering::Relaxed);
+            }
             tracing::warn!(%error, path, "the User Service fails");
             metrics::counter!("user_service_failures_total").increment(1);
         }

@@ -167,13 +167,23 @@ async fn a_file_is_planned_imported_and_exported_from_the_command_line() {
         err(&built)
     );
     let before = rows(&pool, "SELECT id, updated_at FROM quests ORDER BY id").await;
-    let twice = quests(&["import", "--curriculum-version", version, &database]).await;
-    assert!(
-        twice.status.code() == Some(1) && err(&twice).contains("is there already"),
-        "{}{}",
-        out(&twice),
-        err(&twice)
-    );
+    for arguments in [
+        vec!["import", "--curriculum-version", version, &database],
+        vec!["import", "--plan", "--curriculum-version", version, &database],
+    ] {
+        let twice = quests(&arguments).await;
+        assert_eq!((twice.status.code(), out(&twice)), (Some(1), String::new()), "no plan that cannot be applied");
+        assert!(err(&twice).contains("is there already"), "{}", err(&twice));
+    }
+    let stray = scratch("json", &json!({"subjectCode": "A2", "sessions": []}).to_string());
+    let stray = stray.to_str().unwrap();
+    for (syllabi, clue) in [(vec![stray], "no subject A2"), (vec![syllabus, syllabus], "A1 has a syllabus already")] {
+        let syllabi = syllabi.iter().flat_map(|file| ["--syllabus", *file]);
+        let arguments: Vec<&str> =
+            ["import", "--curriculum-version", version, &database].into_iter().chain(syllabi).collect();
+        let refused = quests(&arguments).await;
+        assert!(refused.status.code() == Some(1) && err(&refused).contains(clue), "{clue}: {}", err(&refused));
+    }
     assert_eq!(
         rows(&pool, "SELECT id, updated_at FROM quests ORDER BY id").await,
         before,

@@ -207,6 +207,123 @@ async fn a_stale_plan_is_refused() {
 }
 
 #[tokio::test]
+async fn a_plan_that_deactivates_what_it_did_not_say_is_stale() {
+    let pool = database().await;
+    let service = Service::start(&pool).await;
+    let author = service.author();
+    let path = |key: &str, quests: &[&str]| {
+        let places: Vec<Value> =
+            quests.iter().map(|quest| json!({"quest": quest, "difficultyLevel": "Beginner"})).collect();
+        json!({"key": key, "name": key, "description": key, "pathType": "Course", "quests": places})
+    };
+    let both = [path("one", &["a", "b"]), path("two", &["b"])];
+    apply(&author, &json!({"v": 1, "quests": [quest("a", &[]), quest("b", &[])], "learningPaths": both})).await;
+    let file = json!({"v": 1, "quests": [quest("a", &[])], "learningPaths": [path("one", &["a"])]});
+    let before = plan(&author, &file).await;
+    assert_eq!(told(&before, "none"), ["delete pathQuest one/b"]);
+    let paths = author.all("/v1/learning-paths").await;
+    let two = paths.iter().find(|path| path["key"] == "two").unwrap();
+    author.put(&format!("/v1/learning-paths/{}/quests", text(&two["id"])), json!({"quests": []})).await.expect(200);
+    try_apply(&author, &file, &before["fingerprint"]).await.problem(409, "plan_stale");
+    assert_eq!(rows(&pool, "SELECT key FROM quests WHERE is_active").await.len(), 2);
+    assert_eq!(told(&plan(&author, &file).await, "none"), ["delete pathQuest one/b", "deactivate quest b"]);
+}
+
+#[tokio::test]
+async fn what_somebody_makes_meanwhile_is_not_overwritten() {
+    let pool = database().await;
+    let service = Service::start(&pool).await;
+    let author = service.author();
+    let file = json!({"v": 1, "quests": [quest("a", &[])], "learningPaths": [
+        {"key": "course", "name": "Of the file", "description": "D", "pathType": "Course", "quests": []}]});
+    for (table, name, make) in [
+        (
+            "quests",
+            "title",
+            "INSERT INTO quests (id, key, title, description, quest_type, difficulty_level, created_by)
+                    VALUES (gen_random_uuid(), 'a', 'Of somebody', 'D', 'Practice', 'Beginner', gen_random_uuid())",
+        ),
+        (
+            "learning_paths",
+            "name",
+            "INSERT INTO learning_paths (id, key, name, description, path_type, created_by)
+                            VALUES (gen_random_uuid(), 'course', 'Of somebody', 'D', 'Course', gen_random_uuid())",
+        ),
+    ] {
+        let planned = plan(&author, &file).await;
+        // Somebody's transaction is open while the file is compared, and commits while it is written.
+        let mut somebody = pool.begin().await.unwrap();
+        execute(&mut *somebody, make.to_owned()).await;
+        let (reply, ()) = tokio::join!(try_apply(&author, &file, &planned["fingerprint"]), async {
+            let waits =
+                "SELECT 1 AS one FROM pg_locks JOIN pg_database ON pg_database.oid = database OR database IS NULL
+                         WHERE NOT granted AND datname = current_database()";
+            while rows(&pool, waits).await.is_empty() {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            somebody.commit().await.unwrap();
+        });
+        reply.problem(409, "key_taken");
+        let kept = rows(&pool, &format!("SELECT {name} AS name FROM {table}")).await;
+        assert_eq!(kept, [json!({"name": "Of somebody"})]);
+        assert_eq!(told(&plan(&author, &file).await, "none").len(), 6);
+        empty(&pool).await;
+    }
+}
+
+#[tokio::test]
+async fn criteria_that_are_written_in_another_way_change_nothing() {
+    let pool = database().await;
+    let service = Service::start(&pool).await;
+    let author = service.author();
+    apply(&author, &course()).await;
+    let validator =
+        jsonschema::draft202012::new(&service.anonymous().get("/schemas/curriculum.json").await.json()).unwrap();
+    let id = |table: &str, key: &str| format!("SELECT id FROM {table} WHERE key = '{key}'");
+    let quest_id = rows(&pool, &id("quests", "a")).await[0]["id"].clone();
+    let chapter_id = rows(&pool, &id("quest_chapters", "early")).await[0]["id"].clone();
+    let path_id = rows(&pool, &id("learning_paths", "course")).await[0]["id"].clone();
+    let with = |of: Value| {
+        let mut file = course();
+        file["learningPaths"][0]["quests"][2]["unlockCriteria"]["when"]["of"] = of;
+        file
+    };
+    let plain = with(json!([
+        {"op": "questCompleted", "questKey": "a"}, {"op": "chapterCompleted", "chapterKey": "early"},
+        {"op": "pathProgress", "pathKey": "course", "minPercent": 50}, {"op": "delay", "since": "questCompleted", "questKey": "a", "hours": 1}]));
+    apply(&author, &plain).await;
+    for other in [
+        json!([{"op": "questCompleted", "questId": quest_id}, {"op": "chapterCompleted", "chapterKey": "course/early"},
+               {"op": "pathProgress", "pathId": path_id, "minPercent": 50}, {"op": "delay", "since": "questCompleted", "questId": quest_id, "hours": 1}]),
+        json!([{"op": "questCompleted", "questKey": "a"}, {"op": "chapterCompleted", "chapterId": chapter_id},
+               {"op": "pathProgress", "pathKey": "course", "minPercent": 50}, {"op": "delay", "since": "questCompleted", "questKey": "a", "hours": 1}]),
+    ] {
+        let file = with(other);
+        assert!(validator.is_valid(&file), "{file}");
+        assert_eq!(told(&plan(&author, &file).await, "none"), Vec::<String>::new());
+    }
+    // An id and a key beside each other are no choice that is ours to make.
+    for (condition, field) in [
+        (json!({"op": "questCompleted", "questId": quest_id, "questKey": "b"}), "questKey"),
+        (json!({"op": "pathProgress", "pathId": path_id, "pathKey": "course", "minPercent": 50}), "pathKey"),
+    ] {
+        let file = with(json!([condition]));
+        assert!(!validator.is_valid(&file), "{file}");
+        let problem = author.post("/v1/curriculum/plan", file).await.problem(422, "validation_failed");
+        assert_eq!(
+            problem["errors"][0]["pointer"],
+            json!(format!("/learningPaths/0/quests/2/unlockCriteria/when/of/0/{field}"))
+        );
+    }
+    // A fault of an id is told where it stands.
+    let problem = author
+        .post("/v1/curriculum/plan", with(json!([{"op": "questCompleted", "questId": "a"}])))
+        .await
+        .problem(422, "validation_failed");
+    assert_eq!(problem["errors"][0]["pointer"], "/learningPaths/0/quests/2/unlockCriteria/when/of/0/questId");
+}
+
+#[tokio::test]
 async fn of_simultaneous_applies_of_one_plan_one_comes_through() {
     let pool = database().await;
     let service = Service::start(&pool).await;
@@ -426,6 +543,8 @@ async fn faults_are_named_with_their_place_and_nothing_is_written() {
         writeln!(bomb, "{name}: &{name} [{}]", vec![format!("*{before}"); 8].join(", ")).unwrap();
     }
     send_yaml(&author, "/v1/curriculum/plan", &bomb).await.problem(400, "malformed_yaml");
+    let small: Vec<&str> = bomb.lines().take(6).collect();
+    send_yaml(&author, "/v1/curriculum/plan", &small.join("\n")).await.problem(400, "malformed_yaml");
     let headers = [("content-type", "text/plain")];
     author.send(Method::POST, "/v1/curriculum/plan", &headers, None).await.problem(415, "unsupported_media_type");
     let learner = service.learner();
@@ -516,6 +635,8 @@ fn small_programme() -> Value {
             {"code": "AAA101", "name": "First", "semester": 1, "credits": 3, "prerequisites": null},
             {"code": "BBB*1", "name": "Second", "semester": 2, "credits": 2, "prerequisites": "Pass AAA101"},
             {"code": "CCC301", "name": "Third", "semester": 2, "credits": 1, "prerequisites": "AAA101 or 90% of all credits"},
+            {"code": "DDD401", "name": "Fourth", "semester": 3, "credits": 1, "prerequisites": "AAA101 (or equivalent), BBB*1"},
+            {"code": "EEE501", "name": "Fifth", "semester": 3, "credits": 1, "prerequisites": "(DDD401 and XYZ999)"},
         ],
         "syllabi": [{"subjectCode": "AAA101", "sessions": sessions, "materials": [{"description": "A book", "url": "https://example.org/book"}]}],
     })
@@ -548,13 +669,16 @@ async fn a_curriculum_version_becomes_a_draft_path() {
     let chapters = author.all(&format!("{at}/chapters")).await;
     assert_eq!(
         chapters.iter().map(|chapter| text(&chapter["title"])).collect::<Vec<_>>(),
-        ["Semester 1", "Semester 2"]
+        ["Semester 1", "Semester 2", "Semester 3"]
     );
     let quests = author.all(&format!("{at}/quests")).await;
     assert_eq!(
         quests.iter().map(|quest| text(&quest["title"])).collect::<Vec<_>>(),
-        ["AAA101: First", "BBB*1: Second", "CCC301: Third"]
+        ["AAA101: First", "BBB*1: Second", "CCC301: Third", "DDD401: Fourth", "EEE501: Fifth"]
     );
+    let fourth = format!("/v1/quests/{}", text(&quests[3]["questId"]));
+    let needed = author.all(&format!("{fourth}/prerequisites")).await;
+    assert_eq!(needed.len(), 2, "those behind an aside as well: {needed:?}");
     let first = format!("/v1/quests/{}", text(&quests[0]["questId"]));
     let steps = author.all(&format!("{first}/steps")).await;
     assert_eq!(
@@ -573,9 +697,16 @@ async fn a_curriculum_version_becomes_a_draft_path() {
         .iter()
         .filter(|finding| finding["code"] == "prerequisite_unresolved")
         .collect();
-    assert_eq!(unresolved.len(), 1);
-    assert_eq!(unresolved[0]["severity"], "warning");
-    assert!(text(&unresolved[0]["message"]).contains("AAA101 or 90% of all credits"), "{unresolved:?}");
+    assert_eq!(unresolved.len(), 2);
+    for (finding, words) in unresolved.iter().zip(["AAA101 or 90% of all credits", "(DDD401 and XYZ999)"]) {
+        assert_eq!(finding["severity"], "warning");
+        assert!(text(&finding["message"]).contains(words), "{finding}");
+    }
+    // What the caller has written wrong is told without asking anybody.
+    let asked = users.calls();
+    let many = json!({"curriculumVersionId": VERSION, "sessionsPerWeek": 21});
+    let problem = author.post("/v1/learning-paths/from-curriculum", many).await.problem(422, "validation_failed");
+    assert_eq!((&problem["errors"][0]["pointer"], users.calls()), (&json!("/sessionsPerWeek"), asked));
 
     author.post("/v1/learning-paths/from-curriculum", body.clone()).await.problem(409, "key_taken");
     users.is_down(true);

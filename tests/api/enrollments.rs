@@ -350,6 +350,9 @@ async fn an_admin_opens_or_waives_for_one_learner_with_a_reason() {
     author.post("/v1/admin/unlock-overrides", make(&b, "waive", Value::Null)).await.problem(403, "forbidden");
     let past = make(&b, "waive", json!("2026-08-01T00:00:00Z"));
     admin.post("/v1/admin/unlock-overrides", past).await.problem(422, "validation_failed");
+    let far = make(&b, "waive", json!("+20000-01-01T00:00:00Z"));
+    let problem = admin.post("/v1/admin/unlock-overrides", far).await.problem(422, "validation_failed");
+    assert_eq!(problem["errors"][0]["pointer"], "/expiresAt");
     let nowhere = json!({"authUserId": learner.id, "questId": Uuid::new_v4(), "kind": "open", "reason": "x"});
     admin.post("/v1/admin/unlock-overrides", nowhere).await.problem(422, "validation_failed");
     let made = admin.post("/v1/admin/unlock-overrides", make(&b, "waive", Value::Null)).await.expect(201);
@@ -419,6 +422,31 @@ async fn who_qualifies_already_is_unlocked_in_the_background_after_an_edit() {
     }
     until_nothing_waits(&pool).await;
     verify(&pool).await;
+}
+
+#[tokio::test]
+async fn who_is_refused_by_the_user_service_keeps_nobody_else_from_it() {
+    let pool = database().await;
+    let users = Users::start().await;
+    let args = vec![format!("--user-service-url={}", users.base)];
+    let service = Service::start_with(&pool, Setup { args, ..Setup::default() }).await;
+    let quest = service.author().quest("A", 1, 0).await;
+    let criteria = when(json!({"op": "skillLevel", "skillTag": "Pointers", "minLevel": 2}));
+    path(&pool, "P", &[(&quest, true, criteria)]).await;
+    users.has("pointers", 3);
+    let state = async |learner: &Client| {
+        let explained = learner.get(&format!("{}/eligibility", path_of(&quest))).await.expect(200);
+        explained["learningPaths"][0]["criteria"]["state"].clone()
+    };
+    for (status, others) in [(400, "met"), (401, "met"), (403, "met"), (404, "met"), (429, "unknown"), (500, "unknown")]
+    {
+        users.refuses(status);
+        let first = state(&service.learner()).await;
+        assert_eq!(first, if status == 404 { "unmet" } else { "unknown" }, "{status}");
+        users.refuses(0);
+        assert_eq!(state(&service.learner()).await, others, "{status}");
+        service.wait(10);
+    }
 }
 
 #[tokio::test]

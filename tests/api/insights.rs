@@ -180,6 +180,17 @@ async fn a_simulation_says_what_is_open_what_is_next_and_why_the_rest_is_locked(
         let problem = author.post(&format!("{at}/simulate"), scenario).await.problem(422, "validation_failed");
         assert!(text(&problem["errors"][0]["pointer"]).starts_with(pointer), "{problem}");
     }
+    for (scenario, pointer) in [
+        (json!({"date": "+262142-12-31T00:00:00Z"}), "/date"),
+        (json!({"pathStartedAt": "-262142-01-01T00:00:00Z"}), "/pathStartedAt"),
+        (
+            json!({"completedAt": {"11111111-1111-4111-8111-111111111111": "+10000-01-01T00:00:00Z"}}),
+            "/completedAt/11111111-1111-4111-8111-111111111111",
+        ),
+    ] {
+        let problem = author.post(&format!("{at}/simulate"), scenario).await.problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
     service.learner().post(&format!("{at}/simulate"), json!({})).await.problem(403, "forbidden");
     let after = rows(&pool, "SELECT (SELECT count(*) FROM learners) AS l, (SELECT count(*) FROM user_quest_attempts) AS a, (SELECT count(*) FROM audit_log) AS u").await;
     assert_eq!(after, before, "nothing is written");
@@ -298,4 +309,35 @@ async fn what_is_hidden_while_locked_is_named_nowhere_and_title_views_say_nothin
     }
     let unknown = "11111111-1111-4111-8111-111111111111";
     author.get(&format!("/v1/learning-paths/{unknown}/learners")).await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn first_scores_that_exclude_each_other_refuse_publishing() {
+    let pool = database().await;
+    let service = Service::start(&pool).await;
+    let author = service.author();
+    let (a, b) = (author.quest("A", 1, 10).await, author.quest("B", 1, 10).await);
+    for quest in [&a, &b] {
+        author.patch(&path_of(quest), json!({"estimatedDurationMinutes": 30})).await.expect(200);
+    }
+    let assessment = author
+        .post(
+            &format!("{}/assessments", path_of(&a)),
+            json!({"assessmentType": "ManualReview", "configuration": {"v": 1, "type": "ManualReview", "maxGrade": 10, "accept": [{"kind": "text"}]}}),
+        )
+        .await
+        .expect(201);
+    let band = |name: &str, bound: u32| json!({"op": "scoreBand", "assessmentId": assessment["id"], "which": "first", name: bound});
+    let criteria = json!({"v": 1, "when": {"op": "all", "of": [band("belowPercent", 60), band("minPercent", 80)]}});
+    let last = |is_mandatory: bool| place(&b, json!({"isMandatory": is_mandatory, "unlockCriteria": criteria}));
+    let (at, _) = path(&author, &[], &[place(&a, json!({})), last(false)]).await;
+    assert_eq!(
+        findings(&author, &at).await,
+        ["warning unreachable /quests/1", "warning score_never_given /quests/1/unlockCriteria/when/of/1"]
+    );
+    let (at, _) = path(&author, &[], &[place(&a, json!({})), last(true)]).await;
+    let problem = author.post(&format!("{at}/publish"), json!({})).await.problem(422, "lint_failed");
+    let codes: Vec<&str> =
+        problem["findings"].as_array().unwrap().iter().map(|finding| text(&finding["code"])).collect();
+    assert_eq!(codes, ["unreachable", "score_never_given"]);
 }

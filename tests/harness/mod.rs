@@ -364,7 +364,7 @@ pub async fn rows(pool: &PgPool, sql: &str) -> Vec<Value> {
     sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await.unwrap()
 }
 
-/// A statement that writes behind the service's back.
-pub async fn execute(pool: &PgPool, sql: String) {
-    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap();
+/// A statement that writes behind the service's back, by itself or in a transaction.
+pub async fn execute(whom: impl sqlx::PgExecutor<'_>, sql: String) {
+    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(whom).await.unwrap();
 }

@@ -1,7 +1,7 @@
 //! A stand-in for the User Service: another company's part, so it is played, with its real payloads.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -17,7 +17,8 @@ pub struct Users {
     pub base: String,
     skills: Arc<Mutex<HashMap<String, i32>>>,
     versions: Arc<Mutex<HashMap<String, Value>>>,
-    is_down: Arc<AtomicBool>,
+    /// The status that it refuses everything with; 0 when it does not.
+    refuses: Arc<AtomicU16>,
     calls: Arc<AtomicUsize>,
 }
 
@@ -42,7 +43,11 @@ impl Users {
     }
 
     pub fn is_down(&self, down: bool) {
-        self.is_down.store(down, Ordering::Relaxed);
+        self.refuses(if down { 503 } else { 0 });
+    }
+
+    pub fn refuses(&self, status: u16) {
+        self.refuses.store(status, Ordering::Relaxed);
     }
 
     pub fn calls(&self) -> usize {
@@ -51,8 +56,8 @@ impl Users {
 
     fn answer(&self, body: Option<Value>) -> Response {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        if self.is_down.load(Ordering::Relaxed) {
-            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        if let Ok(status) = StatusCode::from_u16(self.refuses.load(Ordering::Relaxed)) {
+            return status.into_response();
         }
         match body {
             Some(body) => ([("content-type", "application/json")], body.to_string()).into_response(),

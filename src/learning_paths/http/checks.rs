@@ -24,14 +24,13 @@ pub fn check_path(input: &LearningPathInput, limits: &ContentLimits) -> Checks {
 /// Every field at fault.
 #[must_use]
 pub fn check_chapter(input: &ChapterInput) -> Checks {
-    use chrono::Datelike;
-
     let mut checks = Checks::default();
     checks.optional_key(input.key.as_deref());
     checks.text("/title", &input.title, 1, 255);
     for (pointer, date) in [("/startDate", input.start_date), ("/endDate", input.end_date)] {
-        let fit = date.is_none_or(|date| (1..=9999).contains(&date.year()));
-        checks.require(fit, pointer, "must be in the years 1 to 9999");
+        if let Some(date) = date {
+            checks.year(pointer, &date);
+        }
     }
     if let (Some(start), Some(end)) = (input.start_date, input.end_date) {
         checks.require(start <= end, "/endDate", "must not be before startDate");

@@ -116,6 +116,9 @@ fn never(plan: &Plan, node: usize, severity: Severity, found: &mut Vec<Finding>)
         }
         Never::Ungraded(_) => ("score_never_given", "Add an assessment, or ask for completion instead of a score."),
         Never::BelowZero(_) => ("score_never_given", "Raise `belowPercent`, or take the condition out."),
+        Never::Excluded(_) => {
+            ("score_never_given", "Let the bounds have a score in common, or take one of the conditions out.")
+        }
         Never::NothingMandatory(_) => {
             ("chapter_never_completed", "Make a quest of the chapter mandatory and active, or take the condition out.")
         }

@@ -1,5 +1,7 @@
 //! The conditions of a whole path as one flat network, in which reachability is a matter of counting.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -80,8 +82,54 @@ pub(super) enum Never {
     Ungraded(String),
     /// It asks for a score below zero, in an assessment of this quest.
     BelowZero(String),
+    /// It asks for a first score in this that conditions which must be met with it exclude.
+    Excluded(String),
     /// It names a chapter without active mandatory quests.
     NothingMandatory(String),
+}
+
+/// A first score: from, and below.
+type Band = (Decimal, Option<Decimal>);
+
+/// First scores by assessment.
+type Bands = HashMap<Uuid, Band>;
+
+fn band(condition: &Condition) -> Option<(Uuid, Band)> {
+    match condition {
+        Condition::ScoreBand { assessment, which: Try::First, min_percent, below_percent } => {
+            Some((*assessment, (min_percent.unwrap_or_default(), *below_percent)))
+        }
+        _ => None,
+    }
+}
+
+/// What is in both; none if nothing is.
+fn overlap(one: Band, other: Band) -> Option<Band> {
+    let from = one.0.max(other.0);
+    let below = one.1.into_iter().chain(other.1).min();
+    below.is_none_or(|below| from < below).then_some((from, below))
+}
+
+/// Those in a group that must all be met.
+fn all_of(condition: &Condition) -> Option<&[Condition]> {
+    match condition {
+        Condition::All(of) => Some(of),
+        Condition::Any(of) if of.len() == 1 => Some(of),
+        Condition::AtLeast { n, of } if *n as usize == of.len() => Some(of),
+        _ => None,
+    }
+}
+
+/// The first scores that a condition allows, among `bands`. One that allows none of them is left to be told.
+fn narrow(bands: &mut Bands, condition: &Condition) {
+    if let Some((assessment, own)) = band(condition)
+        && let Some(both) = overlap(bands.get(&assessment).copied().unwrap_or_default(), own)
+    {
+        bands.insert(assessment, both);
+    }
+    for inner in all_of(condition).into_iter().flatten() {
+        narrow(bands, inner);
+    }
 }
 
 impl<'b> Plan<'b> {
@@ -117,7 +165,7 @@ impl<'b> Plan<'b> {
                 needs.dedup();
                 plan.needs[place] = needs;
                 if let Some(when) = quest.unlock_criteria.read.as_ref().and_then(|criteria| criteria.when.as_ref()) {
-                    plan.add(when, place, None);
+                    plan.add(when, place, None, &Bands::new());
                 }
             }
             plan.spans.push((begin, plan.nodes.len()));
@@ -125,14 +173,27 @@ impl<'b> Plan<'b> {
         plan
     }
 
-    /// Adds a condition and those in it. The parser has bounded the depth.
-    fn add(&mut self, condition: &Condition, quest: usize, parent: Option<(usize, usize)>) {
+    /// Adds a condition and those in it. The parser has bounded the depth. `around` is what conditions allow
+    /// that must be met as well.
+    fn add(&mut self, condition: &Condition, quest: usize, parent: Option<(usize, usize)>, around: &Bands) {
         let own = self.nodes.len();
         let ask = self.ask(condition);
+        let is_excluded = band(condition).is_some_and(|(assessment, own)| {
+            around.get(&assessment).is_some_and(|others| overlap(*others, own).is_none())
+        });
+        let ask = match ask {
+            Ask::Grade { quest: Some(place), .. } if is_excluded => Ask::Never(Never::Excluded(self.title(place))),
+            Ask::Grade { outside: Some(what), .. } if is_excluded => Ask::Never(Never::Excluded(what)),
+            ask => ask,
+        };
         self.nodes.push(Node { quest, parent, ask });
+        let mut inside = around.clone();
+        if all_of(condition).is_some() {
+            narrow(&mut inside, condition);
+        }
         if let Condition::All(of) | Condition::Any(of) | Condition::AtLeast { of, .. } = condition {
             for (place, inner) in of.iter().enumerate() {
-                self.add(inner, quest, Some((own, place)));
+                self.add(inner, quest, Some((own, place)), &inside);
             }
         }
     }

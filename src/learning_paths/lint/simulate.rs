@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::blueprint::{Blueprint, BlueprintChapter, BlueprintQuest, ChapterStatus, Index};
 use crate::criteria::{Condition, Violation};
+use crate::http::validate::{YEARS, is_in_years};
 use crate::unlocks::evaluate::{Facts, Judged, State, judge};
 
 mod facts;
@@ -84,6 +85,12 @@ impl Scenario {
         for (id, scores) in &self.assessment_scores {
             let fit = scores.first.iter().chain(&scores.best).all(percent);
             require(fit, format!("/assessmentScores/{id}"), "must be 0 to 100");
+        }
+        for (name, date) in [("date", self.date), ("pathStartedAt", self.path_started_at)] {
+            require(date.is_none_or(|date| is_in_years(&date)), format!("/{name}"), YEARS);
+        }
+        for (id, at) in &self.completed_at {
+            require(is_in_years(at), format!("/completedAt/{id}"), YEARS);
         }
         let points = self.experience_points.is_none_or(|points| points >= 0);
         require(points, "/experiencePoints".to_owned(), "must not be negative");

@@ -203,6 +203,43 @@ fn openings_for_some_only() {
 }
 
 #[test]
+fn first_scores_that_exclude_each_other() {
+    let low = || json!({ "op": "scoreBand", "assessmentId": id(201), "which": "first", "belowPercent": 60 });
+    let high = || json!({ "op": "scoreBand", "assessmentId": id(201), "which": "first", "minPercent": 80 });
+    let middle = || json!({ "op": "scoreBand", "assessmentId": id(201), "which": "first", "minPercent": 50, "belowPercent": 90 });
+    let best = || json!({ "op": "scoreBand", "assessmentId": id(201), "which": "best", "minPercent": 80 });
+    let group = |op: &str, of: Vec<serde_json::Value>| json!({ "op": op, "of": of });
+    let path = |when| of(vec![quest(1).with_assessment(201), quest(2).optional().when(when)]);
+    let at = |pointer: &str| format!("/quests/1/unlockCriteria/when{pointer}");
+    for (when, pointer) in [
+        (group("all", vec![low(), high()]), "/of/1"),
+        (group("all", vec![high(), group("all", vec![middle(), low()])]), "/of/1/of/1"),
+        (group("all", vec![group("any", vec![high()]), low()]), "/of/1"),
+        (json!({ "op": "atLeast", "n": 2, "of": [low(), high()] }), "/of/1"),
+        (group("all", vec![group("any", vec![high(), group("all", vec![high(), completed(1)])]), low()]), "/of/0/of/0"),
+    ] {
+        finds(&path(when.clone()), "score_never_given", Warning, &at(pointer));
+        finds(&path(when), "unreachable", Warning, "/quests/1");
+    }
+    for when in [
+        group("all", vec![low(), middle()]),
+        group("all", vec![middle(), high()]),
+        group("any", vec![low(), high()]),
+        group("all", vec![low(), best()]),
+    ] {
+        assert_eq!(codes(&path(when.clone())), [], "{when}");
+    }
+    // One of two ways is closed.
+    let half = group("all", vec![low(), group("any", vec![high(), completed(1)])]);
+    assert_eq!(codes(&path(half)), [("score_never_given", Warning, at("/of/1/of/0"))]);
+    // Of a mandatory quest the contradiction is told, and not that only low scores open it.
+    let path = of(vec![quest(1).with_assessment(201), quest(2).when(group("all", vec![low(), high()]))]);
+    let found = codes(&path);
+    assert!(found.iter().all(|(code, ..)| *code != "low_scores_only"), "{found:?}");
+    finds(&path, "score_never_given", Error, &at("/of/1"));
+}
+
+#[test]
 fn dead_windows() {
     let mut later = chapter(101);
     later.start_date = "2027-01-01".parse().ok();

@@ -100,6 +100,9 @@ impl Never {
             Self::Retired(title) => format!("an assessment of {} that it names is retired", quoted(title)),
             Self::Ungraded(title) => format!("{} has no assessment, so it never has a score", quoted(title)),
             Self::BelowZero(title) => format!("no score in {} is below zero", quoted(title)),
+            Self::Excluded(what) => {
+                format!("no first score in {what} is within all the bounds that must be met together")
+            }
             Self::NothingMandatory(title) => {
                 format!("the chapter {} has no active mandatory quest, so it is never completed", quoted(title))
             }
