@@ -8,6 +8,7 @@ mod harness;
 mod assessments;
 mod assessments_ends;
 mod assessments_grading;
+mod assessments_jobs;
 mod assessments_races;
 mod assessments_results;
 mod assessments_secrecy;
