@@ -109,6 +109,37 @@ async fn a_result_that_comes_early_waits_until_the_assessment_opens() {
 }
 
 #[tokio::test]
+async fn a_result_waits_while_the_attempt_is_paused_or_abandoned() {
+    let pool = database().await;
+    let service = quiet(&pool).await;
+    let (author, learner) = (service.author(), service.learner());
+    let grader = service.client_as(Uuid::new_v4(), &["service"]);
+    let (quest, _) = author.assessed("Paused", solved(false), Value::Null).await;
+    let attempt = learner.attempt(&quest).await;
+    let path = format!("/v1/attempts/{}", text(&attempt["id"]));
+    let read = async || learner.get(&path).await.expect(200);
+    learner.post(&format!("{path}/pause"), json!({})).await.expect(200);
+    let receipt = grader.coding_result(&learner, json!({"status": "Wrong"})).await.expect(200);
+    assert_eq!(receipt["applied"], json!([]));
+    wakeups(&service, &pool).await;
+    assert_eq!(learner.submissions(&attempt).await.len(), 0, "it is no try yet");
+    learner.post(&format!("{path}/resume"), json!({})).await.expect(200);
+    wakeups(&service, &pool).await;
+    assert_eq!(learner.submissions(&attempt).await[0]["isPassed"], false);
+
+    learner.post(&format!("{path}/abandon"), json!({})).await.expect(200);
+    grader.coding_result(&learner, json!({"status": "Accepted"})).await.expect(200);
+    wakeups(&service, &pool).await;
+    let abandoned = read().await;
+    assert_eq!((&abandoned["status"], &abandoned["completionPercentage"]), (&json!("Abandoned"), &json!(0.0)));
+    // Taken up again; whoever looks before the job sees it all the same.
+    learner.attempt(&quest).await;
+    assert_eq!(learner.submissions(&attempt).await[0]["isPassed"], true);
+    assert_eq!(read().await["status"], "Completed");
+    verify(&pool).await;
+}
+
+#[tokio::test]
 async fn limits_hold_for_results_too() {
     let pool = database().await;
     let service = quiet(&pool).await;

@@ -6,7 +6,9 @@
 mod harness;
 
 mod assessments;
+mod assessments_ends;
 mod assessments_grading;
+mod assessments_jobs;
 mod assessments_races;
 mod assessments_results;
 mod assessments_secrecy;

@@ -1,10 +1,11 @@
 //! Peer review: who reviews whom, what the reviews come to, and what happens when they do not come.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::assessments::{path_to, quiet, with};
-use crate::harness::{Client, Service, database, rows, text, verify};
+use crate::harness::{Client, Service, database, rounds, rows, text, verify};
 
 fn configuration(peer: Value) -> Value {
     let levels = json!([{"points": 0, "label": "poor"}, {"points": 10, "label": "good"}]);
@@ -17,7 +18,12 @@ fn configuration(peer: Value) -> Value {
 }
 
 /// Learners who have handed in their work.
-async fn class(service: &Service, author: &Client, peer: Value, size: usize) -> (Value, Value, Vec<(Client, Value)>) {
+pub async fn class(
+    service: &Service,
+    author: &Client,
+    peer: Value,
+    size: usize,
+) -> (Value, Value, Vec<(Client, Value)>) {
     let (quest, assessment) =
         author.assessed("Peers", configuration(peer), json!({"op": "minPercent", "value": 60})).await;
     let mut learners = Vec::new();
@@ -49,7 +55,7 @@ impl Client {
         self.all("/v1/me/peer-reviews?status=open").await
     }
 
-    async fn review(&self, review: &Value, clarity: u32, depth: u32) -> Value {
+    pub async fn review(&self, review: &Value, clarity: u32, depth: u32) -> Value {
         let body = json!({"rubric": {"clarity": {"points": clarity, "comment": "clear"}, "depth": {"points": depth}}, "comment": "Thanks."});
         self.post(&format!("/v1/peer-reviews/{}", text(&review["id"])), body).await.expect(200)
     }
@@ -233,5 +239,102 @@ async fn who_comes_later_is_served_too_and_returned_work_frees_its_reviewers() {
     learners[1].0.hand_in(&learners[1].1, &assessment, json!({"text": "The right file"})).await.expect(201);
     hand_out(&service, &pool).await;
     assert_eq!(late.open_reviews().await[0]["submissionData"]["text"], "The right file");
+    verify(&pool).await;
+}
+
+#[tokio::test]
+async fn work_that_is_graded_while_reviews_are_handed_out_gets_none_that_stays_open() {
+    let pool = database().await;
+    let service = quiet(&pool).await;
+    let author = service.author();
+    for _ in 0..rounds(5, 60) {
+        let once = json!({"mustReview": 1, "reviewsNeeded": 1});
+        let (quest, assessment, learners) = class(&service, &author, once, 6).await;
+        hand_out(&service, &pool).await;
+        for (learner, _) in &learners {
+            learner.review(&learner.open_reviews().await[0], 10, 10).await;
+        }
+        // Those who have reviewed hand in once more; those who come now will review it.
+        let mut works = Vec::new();
+        for (learner, attempt) in &learners {
+            let handed = learner.hand_in(attempt, &assessment, json!({"text": "Better"})).await.expect(201);
+            let (work, tag) = author.to_grade(&handed["submission"]).await;
+            works.push((work, tag));
+        }
+        for _ in 0..works.len() {
+            let learner = service.learner();
+            let attempt = learner.attempt(&quest).await;
+            learner.hand_in(&attempt, &assessment, json!({"text": "Late"})).await.expect(201);
+        }
+        let grade = json!({"rubric": {"clarity": {"points": 9}, "depth": {"points": 9}}});
+        let grades = join_all(works.iter().map(|(work, tag)| author.grade_at(work, tag, grade.clone())));
+        let (grades, ()) = tokio::join!(grades, hand_out(&service, &pool));
+        for grade in grades {
+            grade.expect(200);
+        }
+        verify(&pool).await;
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_work_that_needs_no_review_any_more_is_graded() {
+    let pool = database().await;
+    let service = quiet(&pool).await;
+    let author = service.author();
+    let back = json!({"decision": "return", "feedback": "The wrong file."});
+    let grade = json!({"rubric": {"clarity": {"points": 9}, "depth": {"points": 9}}});
+    for what in [Some(back), Some(grade), None] {
+        let owed = json!({"mustReview": 2, "reviewsNeeded": 1});
+        let (quest, assessment, learners) = class(&service, &author, owed, 2).await;
+        hand_out(&service, &pool).await;
+        let late = service.learner();
+        let attempt = late.attempt(&quest).await;
+        late.hand_in(&attempt, &assessment, json!({"text": "Work of the late one"})).await.expect(201);
+        hand_out(&service, &pool).await;
+        let mut owing = 0;
+        for (index, (learner, _)) in learners.iter().enumerate() {
+            let open = learner.open_reviews().await;
+            if open.len() == 2 {
+                owing = index;
+            }
+            let of_each_other = open.iter().find(|review| review["submissionData"]["text"] != "Work of the late one");
+            learner.review(of_each_other.unwrap(), 10, 10).await;
+        }
+        let status = async |index: usize| learners[index].0.submissions(&learners[index].1).await[0]["status"].clone();
+        assert_eq!(
+            [status(owing).await, status(1 - owing).await],
+            ["inPeerReview", "graded"],
+            "one owes a second review"
+        );
+        let work = late.submissions(&attempt).await[0].clone();
+        if let Some(what) = what {
+            author.grade(&work, what).await.expect(200);
+        } else {
+            let less = json!({"configuration": {"peer": {"mustReview": 1}}});
+            author.patch(&path_to(&quest, &assessment), less).await.expect(200);
+        }
+        hand_out(&service, &pool).await;
+        assert_eq!(status(owing).await, "graded", "it has its review, and nothing is owed any more");
+    }
+    verify(&pool).await;
+}
+
+#[tokio::test]
+async fn one_piece_of_work_of_a_learner_is_reviewed_at_a_time() {
+    let pool = database().await;
+    let service = quiet(&pool).await;
+    let author = service.author();
+    let (_, assessment, learners) = class(&service, &author, json!({}), 1).await;
+    let (learner, attempt) = &learners[0];
+    let again = async || learner.hand_in(attempt, &assessment, json!({"text": "Better"})).await;
+    again().await.problem(409, "review_pending");
+    let path = format!("/v1/attempts/{}/assessments/{}/draft", text(&attempt["id"]), text(&assessment["id"]));
+    learner.put(&path, json!({"submissionData": {"text": "Better"}})).await.problem(409, "review_pending");
+    let first = learner.submissions(attempt).await[0].clone();
+    author.grade(&first, json!({"decision": "return", "feedback": "More."})).await.expect(200);
+    let second = again().await.expect(201)["submission"].clone();
+    again().await.problem(409, "review_pending");
+    author.grade(&second, json!({"rubric": {"clarity": {"points": 1}, "depth": {"points": 1}}})).await.expect(200);
+    again().await.expect(201);
     verify(&pool).await;
 }

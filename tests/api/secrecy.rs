@@ -77,7 +77,7 @@ async fn guarded(author: &Client) -> Value {
         let mut guarded = step(text(&criteria["type"]));
         guarded["stepType"] = criteria["type"].clone();
         guarded["isOptional"] = json!(true);
-        guarded["content"] = json!({"body": "content-to-see"});
+        guarded["content"] = json!({"body": "content-to-see", "durationSeconds": 60});
         guarded["validationCriteria"] = criteria;
         author.step(&quest, guarded).await;
     }

@@ -410,3 +410,28 @@ async fn a_video_counts_no_faster_than_it_can_play() {
     let done = learner.complete(&attempt, video, json!({"watchedPercent": 90})).await.expect(200);
     assert_eq!((&done["step"]["feedback"], &done["step"]["attemptsCount"]), (&Value::Null, &json!(3)));
 }
+
+#[tokio::test]
+async fn a_video_of_which_a_share_is_asked_for_has_a_length() {
+    let pool = database().await;
+    let service = Service::start(&pool).await;
+    let author = service.author();
+    let quest = author.draft("Endless", 10).await;
+    let mut video = checked("watch", &json!({"v": 1, "type": "Video", "minWatchedPercent": 90}));
+    video["content"] = json!({"filePath": "lecture.mp4"});
+    let video = author.step(&quest, video).await;
+    let path = format!("{}/steps/{}", path_of(&quest), text(&video["id"]));
+    let activate = async || author.patch(&path_of(&quest), json!({"isActive": true})).await;
+    let refused = activate().await.problem(409, "not_activatable");
+    assert!(text(&refused["detail"]).contains("Video step 1") && text(&refused["detail"]).contains("durationSeconds"));
+    for length in [json!("600"), json!(0), json!(-600), json!([600])] {
+        author.patch(&path, json!({"content": {"durationSeconds": length}})).await.expect(200);
+        activate().await.problem(409, "not_activatable");
+    }
+    author.patch(&path, json!({"content": {"durationSeconds": 600}})).await.expect(200);
+    activate().await.expect(200);
+    author.patch(&path, json!({"content": {"durationSeconds": null}})).await.problem(409, "not_activatable");
+    // Nothing is asked for: nothing needs a length.
+    let nothing = json!({"content": null, "validationCriteria": {"minWatchedPercent": 0}});
+    author.patch(&path, nothing).await.expect(200);
+}

@@ -56,6 +56,7 @@ fn not_now(why: NotNow, detail: String) -> Problem {
         NotNow::Closed(at) => Problem::new(Code::AssessmentClosed, detail).with("closesAt", at),
         NotNow::Overdue(at) => Problem::new(Code::AssessmentClosed, detail).with("dueAt", at),
         NotNow::NoTriesLeft(tries) => Problem::new(Code::NoTriesLeft, detail).with("tries", tries),
+        NotNow::InReview => Problem::new(Code::ReviewPending, detail),
         NotNow::Cooling { until, seconds } => {
             Problem::new(Code::CoolingDown, detail).with("nextTryAt", until).retry_after(seconds)
         }

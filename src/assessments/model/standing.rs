@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use super::tries::{allowed, is_over, may_try, next_try_at, used};
+use super::tries::{allowed, is_over, may_try, next_number, next_try_at, used};
 use super::{Assessment, MyAssessment, Rules, RunningTry, Shows, Status, Tried, shown_to};
 use crate::criteria::Form;
 use crate::ids::{AssessmentId, AttemptId, LearnerId};
@@ -126,12 +126,6 @@ pub fn draw(rules: &Rules, id: AssessmentId, learner: LearnerId, tries: &[Tried]
         Form::Quiz(quiz) => quiz.draw(&Assessment::seed(id, learner.0, next_number(tries))),
         _ => Vec::new(),
     }
-}
-
-/// The number of the next try.
-#[must_use]
-pub fn next_number(tries: &[Tried]) -> i32 {
-    tries.iter().map(|tried| tried.attempt_number).max().unwrap_or_default() + 1
 }
 
 /// Where a learner stands, as the wire shows it.

@@ -28,6 +28,8 @@ pub enum NotNow {
     Overdue(DateTime<Utc>),
     #[error("all {0} tries are used up")]
     NoTriesLeft(u32),
+    #[error("the last try is with its reviewers; the next one is taken when it is graded or comes back")]
+    InReview,
     #[error("the next try is taken from {until} on")]
     Cooling {
         until: DateTime<Utc>,
@@ -47,6 +49,12 @@ pub struct Ends {
     pub due: DateTime<Utc>,
     /// The last moment, grace included.
     pub last: DateTime<Utc>,
+}
+
+/// The number of the next try.
+#[must_use]
+pub fn next_number(tries: &[Tried]) -> i32 {
+    tries.iter().map(|tried| tried.attempt_number).max().unwrap_or_default() + 1
 }
 
 /// Tries that count against the limit: work that was returned does not.
@@ -86,29 +94,40 @@ pub fn next_try_at(configuration: &AssessmentConfiguration, tries: &[Tried]) -> 
 }
 
 /// Whether a try may be begun, or made where nothing runs. After the end of an assessment, only as many
-/// tries are taken as a grader has allowed: nobody is stuck for ever.
+/// tries are taken as a grader has allowed, and one for each that came back: nobody is stuck for ever. Peers
+/// review one piece of work of a learner at a time: there are as many reviewers as there are learners.
 ///
 /// # Errors
 /// Why not.
 pub fn may_try(rules: &Rules, tries: &[Tried], extra: u32, now: DateTime<Utc>) -> Result<(), NotNow> {
     let configuration = &rules.configuration;
-    let is_allowed_after = |end: DateTime<Utc>| {
-        let after = tries.iter().filter(|tried| tried.status != Status::Returned && tried.submitted_at >= end).count();
-        u32::try_from(after).is_ok_and(|after| after < extra)
+    let stands_in_for_returned =
+        |number: i32| tries.iter().any(|tried| tried.attempt_number + 1 == number && tried.status == Status::Returned);
+    let is_refused = |is_late: &dyn Fn(DateTime<Utc>) -> bool| {
+        let is_extra = |tried: &&Tried| {
+            tried.status != Status::Returned
+                && is_late(tried.submitted_at)
+                && !stands_in_for_returned(tried.attempt_number)
+        };
+        let made = u32::try_from(tries.iter().filter(is_extra).count()).unwrap_or(u32::MAX);
+        is_late(now) && made >= extra && !stands_in_for_returned(next_number(tries))
     };
     if let Some(opens) = configuration.opens_at.filter(|opens| now < *opens) {
         return Err(NotNow::Early(opens));
     }
-    if let Some(closes) = configuration.closes_at.filter(|closes| now >= *closes && !is_allowed_after(*closes)) {
+    if let Some(closes) = configuration.closes_at.filter(|closes| is_refused(&|when| when >= *closes)) {
         return Err(NotNow::Closed(closes));
     }
     if configuration.late == Late::Reject
-        && let Some(due) = configuration.due_at.filter(|due| now > *due && !is_allowed_after(*due))
+        && let Some(due) = configuration.due_at.filter(|due| is_refused(&|when| when > *due))
     {
         return Err(NotNow::Overdue(due));
     }
     if let Some(allowed) = allowed(rules, tries, extra).filter(|allowed| used(tries) >= *allowed) {
         return Err(NotNow::NoTriesLeft(allowed));
+    }
+    if tries.iter().any(|tried| tried.status == Status::InPeerReview) {
+        return Err(NotNow::InReview);
     }
     match next_try_at(configuration, tries) {
         Some(until) if now < until => {

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::allocate::ask;
 use crate::assessments::model::{Assessment, AssessmentInput, AssessmentType, Listed, Progress, Refusal, Tried};
 use crate::audit;
 use crate::config::ContentLimits;
@@ -175,6 +176,10 @@ pub async fn update_assessment(
     )
     .execute(&mut *connection)
     .await?;
+    if kind == AssessmentType::PeerReview {
+        // Work may need more reviews now, or have enough.
+        ask(connection, current.id, origin.clock.now()).await?;
+    }
     let details = json!({ "questId": quest.id, "before": current.input(), "after": input });
     audit::note(connection, origin, "update", "assessment", current.id.0, details).await?;
     get_assessment(connection, quest.id, current.id, LearnerId(origin.actor)).await

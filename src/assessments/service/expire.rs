@@ -1,8 +1,10 @@
 //! Timed tries whose time is over: what was saved is handed in, by a job, and at once for whoever looks.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::jobs::{Due, Job, run};
 use super::load::standing;
 use super::results::wake_attempt;
 use super::tries::hand_in_saved;
@@ -13,15 +15,6 @@ use crate::db::Db;
 use crate::ids::{AssessmentId, AttemptId, LearnerId};
 use crate::learners::{self, Locked};
 use crate::origin::Origin;
-
-/// Tries a transaction.
-const BATCH: i64 = 100;
-
-struct Expired {
-    attempt: AttemptId,
-    assessment: AssessmentId,
-    learner: Uuid,
-}
 
 /// Hands in what one learner has left in an attempt, and applies results that have waited; for whoever reads it meanwhile.
 ///
@@ -48,7 +41,7 @@ pub async fn expire_tries(
 }
 
 /// Hands in one try, if its time is over and nobody has done so.
-async fn expire(
+pub(super) async fn expire(
     connection: &mut PgConnection,
     origin: &Origin,
     learner: &mut Locked,
@@ -67,48 +60,24 @@ async fn expire(
     }
 }
 
-/// Hands in all tries whose time is over, a batch of learners a transaction. One that cannot be handed in is
-/// logged and passed over until the next call.
+/// Hands in all tries whose time is over. One that cannot be handed in is logged and passed over until the
+/// next call.
 ///
 /// # Errors
 /// The database's; what is left stays for the next call.
 pub async fn run_expired(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
-    let mut limit = BATCH;
-    let mut after = Uuid::nil();
-    loop {
-        let origin = Origin::job(clock);
-        let batch = next_batch(&mut *db.pool.acquire().await?, clock, after, limit).await?;
-        let Some(last) = batch.last().map(|expired| expired.learner) else { return Ok(()) };
-        let count = batch.len();
-        let done = db
-            .transact(move |connection| Box::pin(async move { expire_batch(connection, &origin, batch).await }))
-            .await;
-        match done {
-            Ok(()) => {
-                metrics::counter!("assessment_tries_expired_total").increment(count.try_into().unwrap_or(u64::MAX));
-                limit = BATCH;
-            }
-            // One by one, until the one that cannot be handed in is found.
-            Err(error) if limit > 1 => {
-                tracing::warn!(%error, "a batch of tries could not be handed in; one by one now");
-                limit = 1;
-                continue;
-            }
-            Err(error) => tracing::error!(%error, learner = %last, "a try could not be handed in, and is passed over"),
-        }
-        after = last;
-    }
+    run(db, clock, Job::Expire).await.map(drop)
 }
 
-/// Learners in the order of their ids, each with all tries whose time is over.
-async fn next_batch(
+/// All tries of the next learners whose time is over.
+pub(super) async fn run_out(
     connection: &mut PgConnection,
-    clock: &Clock,
+    now: DateTime<Utc>,
     after: Uuid,
     limit: i64,
-) -> Result<Vec<Expired>, sqlx::Error> {
+) -> Result<Vec<Due>, sqlx::Error> {
     sqlx::query_as!(
-        Expired,
+        Due,
         r#"/* jobs:expired */
            SELECT progress.attempt_id AS "attempt: AttemptId", progress.assessment_id AS "assessment: AssessmentId",
                   attempt.auth_user_id AS learner
@@ -118,21 +87,10 @@ async fn next_batch(
                FROM assessment_progress AS ended JOIN user_quest_attempts AS due ON due.id = ended.attempt_id
                WHERE ended.try_ends_at < $1 AND due.auth_user_id > $2 ORDER BY due.auth_user_id LIMIT $3)
            ORDER BY attempt.auth_user_id, progress.try_ends_at"#,
-        clock.now(),
+        now,
         after,
         limit
     )
     .fetch_all(connection)
     .await
-}
-
-async fn expire_batch(connection: &mut PgConnection, origin: &Origin, batch: Vec<Expired>) -> Result<(), Refusal> {
-    let mut ids: Vec<Uuid> = batch.iter().map(|expired| expired.learner).collect();
-    ids.dedup();
-    let mut learners = learners::lock_many(connection, &ids, origin).await?;
-    for expired in batch {
-        let Some(learner) = learners.iter_mut().find(|learner| learner.id.0 == expired.learner) else { continue };
-        expire(connection, origin, learner, expired.attempt, expired.assessment).await?;
-    }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Operations on assessments. Authors lock the quest, everything else locks the learner first; decisions
 //! are those of the pure rules.
 
+mod allocate;
 mod authoring;
 mod expire;
 mod extra;
@@ -13,6 +14,7 @@ mod regrade;
 mod results;
 mod tries;
 
+pub use allocate::{run_allocations, run_fallbacks};
 pub use authoring::{
     create_assessment, delete_assessment, get_assessment, list_assessments, retire_assessment, update_assessment,
 };
@@ -21,7 +23,7 @@ pub use extra::allow_extra_tries;
 pub use grade::grade_submission;
 pub use jobs::run_jobs;
 pub use load::{QueueFilter, get_submission, list_own_submissions, list_queue, own_attempt};
-pub use peer::{get_peer_review, list_peer_reviews, run_allocations, run_fallbacks, write_peer_review};
+pub use peer::{get_peer_review, list_peer_reviews, write_peer_review};
 pub use regrade::{get_regrade, preview_regrade, request_regrade, run_regrades};
 pub use results::{apply_results, run_wakeups};
 pub use tries::{At, HandedIn, Outcome, save_draft, start_try, submit};

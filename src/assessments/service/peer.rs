@@ -1,8 +1,7 @@
-//! Peer review: handing reviews out, taking them in, grading by them, and giving up on them.
+//! Peer review: reading reviews, taking them in, and grading by them.
 //!
 //! Work is graded by its reviews once it has as many as it needs and its author has written those that are
-//! owed: `mustReview`, or as many as there is work to review. Reviews that are too far apart, and work that
-//! has waited too long, go to a grader.
+//! owed: `mustReview`, or as many as there is work to review. Reviews that are too far apart go to a grader.
 
 use std::collections::BTreeMap;
 
@@ -11,27 +10,19 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::jobs::BATCH;
 use super::load::{get_submission, standing};
 use super::record::{NewGrade, announce, follow_up, try_of, write_grades};
 use crate::assessments::model::{
-    Basis, Decision, How, OpenWork, Pairs, PeerReview, PeerReviewInput, Refusal, ReviewState, Reviewer, RubricScore,
-    Rules, Status, aggregated, allocate, assess, check_rubric, points_of,
+    Basis, Decision, How, PeerReview, PeerReviewInput, Refusal, ReviewState, RubricScore, Rules, aggregated, assess,
+    check_rubric, points_of,
 };
 use crate::attempts::service::{GradedTry, load, refresh};
-use crate::clock::Clock;
 use crate::criteria::{Form, Peer, Rubric, Violation};
-use crate::db::Db;
 use crate::ids::{AssessmentId, AttemptId, LearnerId, PeerReviewId, QuestId, SubmissionId};
 use crate::learners::{self, Locked};
 use crate::origin::Origin;
-use crate::outbox::enqueue;
-use crate::outbox::events::Event;
 use crate::scoring::{of_rubric, spread};
-
-/// Learners, or pieces of work, a transaction.
-const BATCH: i64 = 100;
-/// Key of the advisory lock that lets one replica at a time hand out reviews.
-const ALLOCATION_LOCK: i64 = 0x5155_4553_5453_0005;
 
 /// Reads reviews; `$where` says which.
 macro_rules! select_reviews {
@@ -146,7 +137,9 @@ pub async fn write_peer_review<E: From<Refusal>>(
     }
     let work = get_submission(connection, found.submission).await?;
     let rules = work.rules()?;
-    let Form::PeerReview { rubric, .. } = &rules.configuration.form else { return Err(Refusal::ReviewClosed.into()) };
+    let Form::PeerReview { rubric, peer, .. } = &rules.configuration.form else {
+        return Err(Refusal::ReviewClosed.into());
+    };
     check_input(rubric, &input, max_text_chars)?;
     let now = origin.clock.now();
     sqlx::query!(
@@ -160,11 +153,8 @@ pub async fn write_peer_review<E: From<Refusal>>(
     .execute(&mut *connection)
     .await
     .map_err(Refusal::from)?;
-    let assessment = review.assessment_id;
     for learner in &mut locked {
-        for submission in waiting_of(connection, learner.id, assessment).await.map_err(Refusal::from)? {
-            release(connection, origin, learner, submission).await?;
-        }
+        release_ready(connection, origin, learner, review.assessment_id, Counts::of(peer)).await?;
     }
     Ok(get_peer_review(connection, reviewer, id).await?)
 }
@@ -184,25 +174,84 @@ fn check_input(rubric: &Rubric, input: &PeerReviewInput, max_text_chars: usize) 
     if found.is_empty() { Ok(()) } else { Err(Refusal::Fields(found)) }
 }
 
-/// A learner's work that is with its reviewers.
-async fn waiting_of(
+/// Reviews that work needs, and that its author owes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub needed: u32,
+    pub owed: u32,
+}
+
+impl Counts {
+    pub const fn of(peer: &Peer) -> Self {
+        Self { needed: peer.reviews_needed, owed: peer.must_review }
+    }
+}
+
+/// Work that can be graded by its reviews.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub submission: SubmissionId,
+    pub attempt: AttemptId,
+    pub author: Uuid,
+}
+
+/// Work that nothing is missing for, of one learner or of the next ones in the order of their ids: it has its
+/// reviews, and its author has written those that are owed, or has none left to write and can be given none.
+pub(super) async fn ready(
     connection: &mut PgConnection,
-    learner: LearnerId,
     assessment: AssessmentId,
-) -> Result<Vec<SubmissionId>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT submission.id AS "id: SubmissionId"
+    counts: Counts,
+    learner: Option<LearnerId>,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Ready>, sqlx::Error> {
+    sqlx::query_as!(
+        Ready,
+        r#"/* peer_reviews:ready */
+           SELECT submission.id AS "submission: SubmissionId", attempt.id AS "attempt: AttemptId", attempt.auth_user_id AS author
            FROM quest_submissions AS submission JOIN user_quest_attempts AS attempt ON attempt.id = submission.attempt_id
-           WHERE attempt.auth_user_id = $1 AND submission.assessment_id = $2 AND submission.status = 'inPeerReview'
-           ORDER BY submission.attempt_number"#,
-        learner.0,
-        assessment.0
+           WHERE submission.assessment_id = $1 AND submission.status = 'inPeerReview'
+             AND ($4::uuid IS NULL OR attempt.auth_user_id = $4) AND attempt.auth_user_id > $5
+             AND (SELECT count(*) FROM peer_reviews WHERE submission_id = submission.id AND status = 'done') >= $2
+             AND ((SELECT count(*) FROM peer_reviews
+                   WHERE reviewer_id = attempt.auth_user_id AND assessment_id = $1 AND status = 'done') >= $3
+                  OR (NOT EXISTS (SELECT FROM peer_reviews
+                                  WHERE reviewer_id = attempt.auth_user_id AND assessment_id = $1 AND status = 'open')
+                      AND NOT EXISTS (
+                          SELECT FROM quest_submissions AS other
+                          JOIN user_quest_attempts AS theirs ON theirs.id = other.attempt_id AND theirs.status <> 'Abandoned'
+                          WHERE other.assessment_id = $1 AND other.status = 'inPeerReview'
+                            AND theirs.auth_user_id <> attempt.auth_user_id
+                            AND NOT EXISTS (SELECT FROM peer_reviews
+                                            WHERE submission_id = other.id AND reviewer_id = attempt.auth_user_id)
+                            AND (SELECT count(*) FROM peer_reviews
+                                 WHERE submission_id = other.id AND status <> 'withdrawn') < $2)))
+           ORDER BY attempt.auth_user_id, submission.attempt_number LIMIT $6"#,
+        assessment.0,
+        i64::from(counts.needed),
+        i64::from(counts.owed),
+        learner.map(|learner| learner.0),
+        after,
+        limit
     )
     .fetch_all(connection)
     .await
 }
+/// Grades a learner's work that nothing is missing for.
+pub(super) async fn release_ready(
+    connection: &mut PgConnection,
+    origin: &Origin,
+    learner: &mut Locked,
+    assessment: AssessmentId,
+    counts: Counts,
+) -> Result<(), Refusal> {
+    for work in ready(connection, assessment, counts, Some(learner.id), Uuid::nil(), BATCH).await? {
+        release(connection, origin, learner, work.submission).await?;
+    }
+    Ok(())
+}
 
-/// Grades work by its reviews if nothing is missing, or hands it to a grader if they are too far apart.
+/// Grades work by its reviews, or hands it to a grader if they are too far apart.
 async fn release(
     connection: &mut PgConnection,
     origin: &Origin,
@@ -212,13 +261,6 @@ async fn release(
     let work = get_submission(connection, id).await?;
     let rules = work.rules()?;
     let Form::PeerReview { rubric, peer, .. } = &rules.configuration.form else { return Ok(()) };
-    let needed = usize::try_from(peer.reviews_needed).unwrap_or(usize::MAX);
-    if work.submission.status != Status::InPeerReview || work.reviews.len() < needed {
-        return Ok(());
-    }
-    if !has_reviewed_enough(connection, learner.id, work.submission.assessment_id, peer).await? {
-        return Ok(());
-    }
     let percents: Vec<_> =
         work.reviews.iter().map(|review| of_rubric(rubric, &points_of(&review.rubric)).percent()).collect();
     if peer.escalate_if_spread_percent.is_some_and(|most| spread(&percents) > most) {
@@ -276,38 +318,12 @@ async fn grade(
     Ok(())
 }
 
-/// Whether an author has written the reviews that are owed: those that were given out, and those that still
-/// can be, up to `mustReview`. Who finds no work left to review owes none.
-async fn has_reviewed_enough(
-    connection: &mut PgConnection,
-    learner: LearnerId,
-    assessment: AssessmentId,
-    peer: &Peer,
-) -> Result<bool, sqlx::Error> {
-    let found = sqlx::query!(
-        r#"SELECT (SELECT count(*) FROM peer_reviews WHERE reviewer_id = $1 AND assessment_id = $2 AND status = 'done') AS "written!",
-                  (SELECT count(*) FROM peer_reviews WHERE reviewer_id = $1 AND assessment_id = $2 AND status <> 'withdrawn') AS "given!",
-                  (SELECT count(*)
-                   FROM (SELECT DISTINCT ON (attempt.id) submission.id, attempt.auth_user_id
-                         FROM quest_submissions AS submission
-                         JOIN user_quest_attempts AS attempt ON attempt.id = submission.attempt_id AND attempt.status <> 'Abandoned'
-                         WHERE submission.assessment_id = $2 AND submission.status = 'inPeerReview'
-                         ORDER BY attempt.id, submission.attempt_number DESC) AS work
-                   WHERE work.auth_user_id <> $1
-                     AND NOT EXISTS (SELECT FROM peer_reviews WHERE submission_id = work.id AND reviewer_id = $1)
-                     AND (SELECT count(*) FROM peer_reviews WHERE submission_id = work.id AND status <> 'withdrawn') < $3
-                  ) AS "left!""#,
-        learner.0,
-        assessment.0,
-        i64::from(peer.reviews_needed)
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(found.written >= (found.given + found.left).min(peer.must_review.into()))
-}
-
 /// Takes work from its reviewers and puts it into the graders' queue; one statement.
-async fn give_to_grader(connection: &mut PgConnection, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub(super) async fn give_to_grader(
+    connection: &mut PgConnection,
+    ids: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "WITH given AS (
              UPDATE quest_submissions SET status = 'awaitingGrade', fallback_at = NULL
@@ -323,178 +339,5 @@ async fn give_to_grader(connection: &mut PgConnection, ids: &[Uuid], now: DateTi
     )
     .execute(connection)
     .await?;
-    Ok(())
-}
-
-/// Hands work to graders that has waited for its reviews too long, a batch a transaction.
-///
-/// # Errors
-/// The database's; what is left stays for the next call.
-pub async fn run_fallbacks(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
-    loop {
-        let origin = Origin::job(clock);
-        let done: usize =
-            db.transact(move |connection| Box::pin(async move { fall_back(connection, &origin).await })).await?;
-        if done == 0 {
-            return Ok(());
-        }
-        tracing::info!(submissions = done, "work that has waited for its reviews too long goes to graders");
-    }
-}
-
-async fn fall_back(connection: &mut PgConnection, origin: &Origin) -> Result<usize, sqlx::Error> {
-    let due = sqlx::query!(
-        "/* jobs:fallback */
-         SELECT submission.id, attempt.auth_user_id
-         FROM quest_submissions AS submission JOIN user_quest_attempts AS attempt ON attempt.id = submission.attempt_id
-         WHERE submission.status = 'inPeerReview' AND submission.fallback_at <= $1 ORDER BY submission.fallback_at LIMIT $2",
-        origin.clock.now(),
-        BATCH
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    if due.is_empty() {
-        return Ok(0);
-    }
-    let ids: Vec<Uuid> = due.iter().map(|row| row.auth_user_id).collect();
-    learners::lock_many(connection, &ids, origin).await?;
-    let work: Vec<Uuid> = due.iter().map(|row| row.id).collect();
-    give_to_grader(connection, &work, origin.clock.now()).await?;
-    Ok(due.len())
-}
-
-/// Hands out reviews where work has come in, one assessment a transaction.
-///
-/// # Errors
-/// The database's; what is left stays for the next call.
-pub async fn run_allocations(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
-    loop {
-        let origin = Origin::job(clock);
-        let done: Option<usize> =
-            db.transact(move |connection| Box::pin(async move { allocate_next(connection, &origin).await })).await?;
-        match done {
-            None => return Ok(()),
-            Some(0) => {}
-            Some(reviews) => tracing::info!(reviews, "peer reviews handed out"),
-        }
-    }
-}
-
-/// One assessment; None when nothing waits, or another replica is at it.
-async fn allocate_next(connection: &mut PgConnection, origin: &Origin) -> Result<Option<usize>, sqlx::Error> {
-    let request = sqlx::query!(
-        r#"/* jobs:allocations */
-           SELECT request.assessment_id AS "assessment: AssessmentId", request.requested_at, assessment.configuration,
-                  assessment.passing_criteria, pg_try_advisory_xact_lock($1) AS "is_mine!"
-           FROM (SELECT * FROM peer_allocations ORDER BY requested_at LIMIT 1) AS request
-           JOIN quest_assessments AS assessment ON assessment.id = request.assessment_id"#,
-        ALLOCATION_LOCK
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
-    let Some(request) = request.filter(|request| request.is_mine) else { return Ok(None) };
-    let rules = Rules::read(request.assessment, &request.configuration, &request.passing_criteria).ok();
-    let given = match rules.map(|rules| rules.configuration.form) {
-        Some(Form::PeerReview { peer, .. }) => hand_out(connection, origin, request.assessment, &peer).await?,
-        _ => 0,
-    };
-    if i64::try_from(given).unwrap_or(i64::MAX) < BATCH {
-        sqlx::query!(
-            "DELETE FROM peer_allocations WHERE assessment_id = $1 AND requested_at = $2",
-            request.assessment.0,
-            request.requested_at
-        )
-        .execute(connection)
-        .await?;
-    }
-    Ok(Some(given))
-}
-
-/// Hands out at most a batch of reviews.
-async fn hand_out(
-    connection: &mut PgConnection,
-    origin: &Origin,
-    assessment: AssessmentId,
-    peer: &Peer,
-) -> Result<usize, sqlx::Error> {
-    // The newest work of each author; who comes first is served first.
-    let works = sqlx::query!(
-        r#"SELECT id AS "id!", author AS "author!", reviews AS "reviews!" FROM (
-               SELECT DISTINCT ON (attempt.id) submission.id, attempt.auth_user_id AS author, submission.submitted_at,
-                      (SELECT count(*) FROM peer_reviews WHERE submission_id = submission.id AND status <> 'withdrawn') AS reviews
-               FROM quest_submissions AS submission JOIN user_quest_attempts AS attempt ON attempt.id = submission.attempt_id
-               WHERE submission.assessment_id = $1 AND submission.status = 'inPeerReview' AND attempt.status <> 'Abandoned'
-               ORDER BY attempt.id, submission.attempt_number DESC) AS work
-           ORDER BY submitted_at, id"#,
-        assessment.0
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let reviewers = sqlx::query!(
-        r#"SELECT attempt.auth_user_id AS learner, count(review.id) AS "reviews!"
-           FROM (SELECT attempt_id, min(submitted_at) AS since FROM quest_submissions
-                 WHERE assessment_id = $1 AND status <> 'returned' AND submission_data <> '{}' GROUP BY attempt_id) AS tried
-           JOIN user_quest_attempts AS attempt ON attempt.id = tried.attempt_id AND attempt.status <> 'Abandoned'
-           LEFT JOIN peer_reviews AS review ON review.reviewer_id = attempt.auth_user_id AND review.assessment_id = $1
-               AND review.status <> 'withdrawn'
-           GROUP BY attempt.auth_user_id, tried.since ORDER BY tried.since, attempt.auth_user_id"#,
-        assessment.0
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let known =
-        sqlx::query!("SELECT submission_id, reviewer_id FROM peer_reviews WHERE assessment_id = $1", assessment.0)
-            .fetch_all(&mut *connection)
-            .await?;
-    let known: Pairs = known.into_iter().map(|row| (row.submission_id, row.reviewer_id)).collect();
-    let small = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
-    let works = works
-        .into_iter()
-        .map(|row| OpenWork { submission: row.id, author: row.author, reviews: small(row.reviews) })
-        .collect();
-    let reviewers =
-        reviewers.into_iter().map(|row| Reviewer { learner: row.learner, reviews: small(row.reviews) }).collect();
-    let mut given = allocate(works, reviewers, known, (peer.reviews_needed, peer.must_review));
-    given.truncate(usize::try_from(BATCH).unwrap_or(usize::MAX));
-    if given.is_empty() {
-        return Ok(0);
-    }
-    assign(connection, origin, assessment, &given).await?;
-    Ok(given.len())
-}
-
-/// Writes reviews and tells the reviewers.
-async fn assign(
-    connection: &mut PgConnection,
-    origin: &Origin,
-    assessment: AssessmentId,
-    given: &[(Uuid, Uuid)],
-) -> Result<(), sqlx::Error> {
-    let (submissions, reviewers): (Vec<Uuid>, Vec<Uuid>) = given.iter().copied().unzip();
-    let mut locked = learners::lock_many(connection, &reviewers, origin).await?;
-    let ids: Vec<Uuid> = given.iter().map(|_| PeerReviewId::generate().0).collect();
-    // Work may have been graded since: only what is still with its reviewers gets one.
-    let made = sqlx::query!(
-        r#"INSERT INTO peer_reviews (id, submission_id, assessment_id, reviewer_id, assigned_at, due_at)
-           SELECT given.id, submission.id, $4, given.reviewer, $5, coalesce(submission.fallback_at, $5)
-           FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS given (id, submission, reviewer)
-           JOIN quest_submissions AS submission ON submission.id = given.submission AND submission.status = 'inPeerReview'
-           RETURNING id AS "id: PeerReviewId", reviewer_id, due_at"#,
-        &ids,
-        &submissions,
-        &reviewers,
-        assessment.0,
-        origin.clock.now(),
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    for learner in &mut locked {
-        let own = learner.id.0;
-        for review in made.iter().filter(|review| review.reviewer_id == own) {
-            let (assessment_id, review_id) = (assessment, review.id);
-            learner.record(Event::PeerReviewAssigned { assessment_id, review_id, due_at: Some(review.due_at) }, None);
-        }
-        enqueue(connection, learner, origin).await?;
-    }
     Ok(())
 }

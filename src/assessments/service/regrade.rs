@@ -151,7 +151,6 @@ pub async fn run_regrades(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
             Ok(looked_at) => {
                 tracing::info!(%assessment, looked_at, "submissions regraded");
                 metrics::counter!("submissions_regraded_total").increment(looked_at.unsigned_abs());
-                limit = BATCH;
             }
             // One by one, until the one whose tries cannot be graded is found.
             Err(error) if limit > 1 => {
@@ -162,6 +161,7 @@ pub async fn run_regrades(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
                 tracing::error!(%error, %assessment, "a learner could not be regraded, and is passed over");
                 let now = clock.now();
                 db.transact(move |connection| Box::pin(pass_over(connection, id, now))).await?;
+                limit = BATCH;
             }
         }
     }

@@ -1,16 +1,17 @@
 //! Results of outside graders are the tries of `AutoGraded` assessments.
 //!
 //! Each result counts as a try of every assessment that names its problem, then or when the assessment takes
-//! tries: when the quest is started, when it opens, when the learner's next try is due. A result that comes
-//! when no try is left, or after the end, is noted as one that met nothing.
+//! tries: when the quest is started or resumed, when it opens, when the learner's next try is due. A result that
+//! comes when no try is left, or after the end, is noted as one that met nothing.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::jobs::{Due, Job, run};
 use super::load::{Standing, standing};
-use super::tries::{Handed, hand_in};
+use super::tries::{Handed, check_open, hand_in};
 use crate::assessments::model::{NotNow, Refusal, is_over, may_try};
 use crate::attempts::service::{Loaded, load, refresh};
 use crate::clock::Clock;
@@ -18,11 +19,8 @@ use crate::criteria::{CodingResult, Form};
 use crate::db::Db;
 use crate::evidence::{self, Kind, UnitType};
 use crate::ids::{AssessmentId, AttemptId};
-use crate::learners::{self, Locked};
+use crate::learners::Locked;
 use crate::origin::Origin;
-
-/// Wake-ups a transaction.
-const BATCH: i64 = 100;
 
 /// Applies what is kept about a problem to the learner's assessments that name it.
 ///
@@ -78,6 +76,10 @@ async fn try_waiting(
     let Some(mut loaded) = load(connection, learner.id, attempt, None).await? else { return Ok(()) };
     refresh(connection, learner, origin, &mut loaded).await?;
     let mut standing = self::standing(connection, attempt, assessment).await?;
+    // As for a step: it is applied when the attempt is taken up again.
+    if check_open(&loaded, &standing).is_err() {
+        return Ok(());
+    }
     let Form::AutoGraded(problem) = &standing.rules.configuration.form else { return Ok(()) };
     let waiting = evidence::waiting(connection, learner.id, Kind::Coding, problem.problem_id, assessment.0).await?;
     let mut applied = Vec::new();
@@ -187,53 +189,59 @@ pub(super) async fn wake_attempt(
     Ok(())
 }
 
-/// Applies all results whose wait is over, a batch a transaction.
+/// Applies all results whose wait is over. A learner for whom that fails is logged and passed over until the
+/// next call.
 ///
 /// # Errors
 /// The database's; what is left stays for the next call.
 pub async fn run_wakeups(db: &Db, clock: &Clock) -> Result<(), sqlx::Error> {
-    loop {
-        let origin = Origin::job(clock);
-        let done =
-            db.transact(move |connection| Box::pin(async move { wake_batch(connection, &origin).await })).await?;
-        if done == 0 {
-            return Ok(());
-        }
-    }
+    run(db, clock, Job::Wake).await.map(drop)
 }
 
-async fn wake_batch(connection: &mut PgConnection, origin: &Origin) -> Result<usize, sqlx::Error> {
-    let due = sqlx::query!(
+/// The wake-ups of the next learners that are due.
+pub(super) async fn wakeups(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Due>, sqlx::Error> {
+    sqlx::query_as!(
+        Due,
         r#"/* jobs:wakeups */
-           SELECT wake.attempt_id AS "attempt: AttemptId", wake.assessment_id AS "assessment: AssessmentId", attempt.auth_user_id
+           SELECT wake.attempt_id AS "attempt: AttemptId", wake.assessment_id AS "assessment: AssessmentId",
+                  attempt.auth_user_id AS learner
            FROM assessment_wakeups AS wake JOIN user_quest_attempts AS attempt ON attempt.id = wake.attempt_id
-           WHERE wake.due_at <= $1 ORDER BY wake.due_at, wake.attempt_id LIMIT $2"#,
-        origin.clock.now(),
-        BATCH
+           WHERE wake.due_at <= $1 AND attempt.auth_user_id IN (
+               SELECT due.auth_user_id
+               FROM assessment_wakeups AS early JOIN user_quest_attempts AS due ON due.id = early.attempt_id
+               WHERE early.due_at <= $1 AND due.auth_user_id > $2 ORDER BY due.auth_user_id LIMIT $3)
+           ORDER BY attempt.auth_user_id, wake.due_at"#,
+        now,
+        after,
+        limit
     )
-    .fetch_all(&mut *connection)
+    .fetch_all(connection)
+    .await
+}
+
+/// Applies what has waited for one assessment, if nobody has done so.
+pub(super) async fn wake(
+    connection: &mut PgConnection,
+    origin: &Origin,
+    learner: &mut Locked,
+    attempt: AttemptId,
+    assessment: AssessmentId,
+) -> Result<(), Refusal> {
+    let own = sqlx::query!(
+        "DELETE FROM assessment_wakeups WHERE attempt_id = $1 AND assessment_id = $2 AND due_at <= $3",
+        attempt.0,
+        assessment.0,
+        learner.now
+    )
+    .execute(&mut *connection)
     .await?;
-    if due.is_empty() {
-        return Ok(0);
+    if own.rows_affected() > 0 {
+        apply_waiting(connection, origin, learner, attempt, assessment).await?;
     }
-    let mut ids: Vec<Uuid> = due.iter().map(|row| row.auth_user_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let mut learners = learners::lock_many(connection, &ids, origin).await?;
-    for row in &due {
-        let Some(learner) = learners.iter_mut().find(|learner| learner.id.0 == row.auth_user_id) else { continue };
-        // Under the lock: another replica may have done it.
-        let own = sqlx::query!(
-            "DELETE FROM assessment_wakeups WHERE attempt_id = $1 AND assessment_id = $2 AND due_at <= $3",
-            row.attempt.0,
-            row.assessment.0,
-            learner.now
-        )
-        .execute(&mut *connection)
-        .await?;
-        if own.rows_affected() > 0 {
-            apply_waiting(connection, origin, learner, row.attempt, row.assessment).await?;
-        }
-    }
-    Ok(due.len())
+    Ok(())
 }

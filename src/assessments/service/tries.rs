@@ -59,7 +59,7 @@ async fn lock_and_load(
 }
 
 /// What is retired is history: it can be looked at, not worked on; nor can a paused attempt.
-fn check_open(loaded: &Loaded, standing: &Standing) -> Result<(), Refusal> {
+pub(super) fn check_open(loaded: &Loaded, standing: &Standing) -> Result<(), Refusal> {
     if standing.is_retired {
         return Err(Refusal::NotFound("assessment"));
     }

@@ -83,5 +83,26 @@ pub(super) async fn move_loaded(
     learner.record(event, None);
     loaded.has_moved = true;
     settle(connection, learner, origin, loaded, None).await?;
+    if how == Move::Resume {
+        wake_assessments(connection, learner, loaded).await?;
+    }
+    Ok(())
+}
+
+/// Results from outside may have waited for the assessments: their job looks at what is noted here.
+async fn wake_assessments(connection: &mut PgConnection, learner: &Locked, loaded: &Loaded) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO assessment_wakeups (attempt_id, assessment_id, due_at)
+         SELECT $1, assessment.id, $4 FROM quest_assessments AS assessment
+         WHERE assessment.quest_id = $2 AND assessment.retired_at IS NULL
+           AND EXISTS (SELECT FROM evidence WHERE auth_user_id = $3 AND kind = 'coding' AND target_id = assessment.evidence_target)
+         ON CONFLICT (attempt_id, assessment_id) DO UPDATE SET due_at = excluded.due_at",
+        loaded.attempt.id.0,
+        loaded.attempt.quest_id.0,
+        learner.id.0,
+        learner.now,
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -87,7 +87,7 @@ pub async fn create_quest(
     get_quest(connection, id).await?.ok_or(Refusal::NotFound("quest"))
 }
 
-/// Changes a locked quest. Activation needs something to do, and criteria on every Coding step.
+/// Changes a locked quest. Activation needs something to do, and steps that can be checked.
 ///
 /// # Errors
 /// When it cannot be active.

@@ -164,6 +164,8 @@ pub async fn update_step(
             && input.validation_criteria != current.validation_criteria);
     if touches_units {
         units::changed(connection, quest).await?;
+    } else if quest.is_active {
+        units::check_steps(connection, quest.id).await?;
     }
     if input.experience_points != current.experience_points {
         paths::refresh_paths_of(connection, quest.id).await?;

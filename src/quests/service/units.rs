@@ -1,56 +1,73 @@
 //! The units of a quest: what activation needs, and what an edit of them sets off.
 
+use rust_decimal::Decimal;
+use serde_json::Value;
 use sqlx::PgConnection;
 
+use crate::criteria::{Observed, ValidationCriteria};
 use crate::ids::QuestId;
-use crate::quests::model::{Quest, Refusal};
+use crate::quests::model::{Quest, Refusal, StepType};
 
-struct Units {
-    count: i64,
-    /// Number of a Coding step without criteria: nothing could complete it.
-    ungraded: Option<i32>,
+async fn count(connection: &mut PgConnection, quest: QuestId) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT (SELECT count(*) FROM quest_steps WHERE quest_id = $1 AND retired_at IS NULL AND NOT is_optional)
+                + (SELECT count(*) FROM quest_assessments WHERE quest_id = $1 AND retired_at IS NULL) AS "count!""#,
+        quest.0
+    )
+    .fetch_one(connection)
+    .await
 }
 
-impl Units {
-    async fn of(connection: &mut PgConnection, quest: QuestId) -> Result<Self, sqlx::Error> {
-        sqlx::query_as!(
-            Self,
-            r#"SELECT (SELECT count(*) FROM quest_steps WHERE quest_id = $1 AND retired_at IS NULL AND NOT is_optional)
-                    + (SELECT count(*) FROM quest_assessments WHERE quest_id = $1 AND retired_at IS NULL) AS "count!",
-                      (SELECT min(step_number) FROM quest_steps WHERE quest_id = $1 AND retired_at IS NULL
-                           AND step_type = 'Coding' AND validation_criteria IS NULL) AS ungraded"#,
-            quest.0
-        )
-        .fetch_one(connection)
-        .await
+/// What learners work on can be completed, and not by their word alone where the service can tell: a Coding
+/// step has criteria, for only a grader completes it, and a Video of which a share is to be watched has a length.
+pub(super) async fn check_steps(connection: &mut PgConnection, quest: QuestId) -> Result<(), Refusal> {
+    let steps = sqlx::query!(
+        r#"SELECT step_number, step_type AS "step_type: StepType", content, validation_criteria
+           FROM quest_steps
+           WHERE quest_id = $1 AND retired_at IS NULL AND step_type IN ('Coding', 'Video') ORDER BY step_number"#,
+        quest.0
+    )
+    .fetch_all(connection)
+    .await?;
+    for step in steps {
+        let why = match (step.step_type, step.validation_criteria) {
+            (StepType::Coding, None) => "needs validationCriteria: only a grader completes it",
+            (StepType::Video, Some(criteria)) if asks_for_share(&criteria) && !has_length(step.content.as_ref()) => {
+                "asks for a share of the video: its content needs durationSeconds, a number above 0"
+            }
+            _ => continue,
+        };
+        let step_type = step.step_type.as_str();
+        return Err(Refusal::NotActivatable(format!("{step_type} step {} {why}", step.step_number)));
     }
-
-    fn check_graded(&self) -> Result<(), Refusal> {
-        self.ungraded.map_or(Ok(()), |step| {
-            let why = format!("Coding step {step} needs validationCriteria: only a grader completes it");
-            Err(Refusal::NotActivatable(why))
-        })
-    }
+    Ok(())
 }
 
-/// Activation needs a mandatory step or an assessment, and criteria on every Coding step.
+fn asks_for_share(criteria: &Value) -> bool {
+    matches!(ValidationCriteria::parse(criteria),
+             Ok(ValidationCriteria::Video(video)) if video.min_watched_percent > Decimal::ZERO)
+}
+
+fn has_length(content: Option<&Value>) -> bool {
+    content.and_then(Observed::video_duration).is_some()
+}
+
+/// Activation needs a mandatory step or an assessment, and steps that can be checked.
 pub(super) async fn check_activation(connection: &mut PgConnection, quest: QuestId) -> Result<(), Refusal> {
-    let units = Units::of(connection, quest).await?;
-    if units.count == 0 {
+    if count(connection, quest).await? == 0 {
         return Err(Refusal::NotActivatable("add a mandatory step or an assessment first".to_owned()));
     }
-    units.check_graded()
+    check_steps(connection, quest).await
 }
 
 /// After an edit of units: an active quest must still hold, and open attempts are computed anew,
 /// by the background job and at once for whoever calls meanwhile.
 pub async fn changed(connection: &mut PgConnection, quest: &Quest) -> Result<(), Refusal> {
     if quest.is_active {
-        let units = Units::of(connection, quest.id).await?;
-        if units.count == 0 {
+        if count(connection, quest.id).await? == 0 {
             return Err(Refusal::LastUnit);
         }
-        units.check_graded()?;
+        check_steps(connection, quest.id).await?;
     }
     sqlx::query!(
         "WITH edited AS (UPDATE quests SET units_version = units_version + 1 WHERE id = $1)

@@ -97,6 +97,39 @@ fn after_the_end_only_as_many_tries_are_taken_as_were_allowed() {
 }
 
 #[test]
+fn work_at_the_due_moment_uses_up_no_try_that_is_allowed_after_it() {
+    let rejecting = rules(json!({"dueAt": NOON, "late": {"policy": "reject"}}), "retry");
+    let late = at("2026-10-05T12:00:00Z");
+    let tries = [tried(1, Status::Graded, NOON, Some(false))];
+    assert_eq!(may_try(&rejecting, &tries, 0, late), Err(NotNow::Overdue(at(NOON))));
+    assert_eq!(may_try(&rejecting, &tries, 1, late), Ok(()));
+}
+
+#[test]
+fn the_last_try_is_made_once_more_after_the_end_if_it_came_back() {
+    let closed = rules(json!({"closesAt": NOON}), "retry");
+    let late = at("2026-10-05T12:00:00Z");
+    let mut tries = vec![tried(1, Status::Returned, "2026-10-01T11:00:00Z", None)];
+    assert_eq!(may_try(&closed, &tries, 0, late), Ok(()));
+    tries.push(tried(2, Status::AwaitingGrade, "2026-10-05T11:00:00Z", None));
+    assert_eq!(may_try(&closed, &tries, 0, late), Err(NotNow::Closed(at(NOON))));
+    // It uses up nothing that was allowed besides.
+    assert_eq!(may_try(&closed, &tries, 1, late), Ok(()));
+    tries.push(tried(3, Status::AwaitingGrade, "2026-10-05T11:30:00Z", None));
+    assert_eq!(may_try(&closed, &tries, 1, late), Err(NotNow::Closed(at(NOON))));
+}
+
+#[test]
+fn while_peers_review_one_try_there_is_no_other() {
+    let plain = rules(json!({}), "retry");
+    let with = |status| may_try(&plain, &[tried(1, status, NOON, None)], 5, at(NOON));
+    assert_eq!(with(Status::InPeerReview), Err(NotNow::InReview));
+    for status in [Status::AwaitingGrade, Status::Returned] {
+        assert_eq!(with(status), Ok(()));
+    }
+}
+
+#[test]
 fn a_timed_try_ends_with_its_limit_its_grace_or_what_comes_before() {
     let ends_of = |changes: Value, start: &str| {
         let mut all = json!({"timeLimitSeconds": 1200, "graceSeconds": 30});
