@@ -12,6 +12,8 @@ pub struct Tried {
     pub attempt_number: i32,
     pub status: Status,
     pub submitted_at: DateTime<Utc>,
+    /// When it became a try: a result from outside may have waited for that.
+    pub taken_at: DateTime<Utc>,
     pub is_passed: Option<bool>,
     /// Of the best grade, after lateness, unrounded.
     pub percent: Option<rust_decimal::Decimal>,
@@ -81,7 +83,7 @@ pub fn is_used_up(rules: &Rules, tries: &[Tried], extra: u32) -> bool {
 #[must_use]
 pub fn next_try_at(configuration: &AssessmentConfiguration, tries: &[Tried]) -> Option<DateTime<Utc>> {
     let wait = TimeDelta::seconds(configuration.tries.cooldown_seconds.into());
-    let last = tries.iter().filter(|tried| tried.status != Status::Returned).map(|tried| tried.submitted_at).max()?;
+    let last = tries.iter().filter(|tried| tried.status != Status::Returned).map(|tried| tried.taken_at).max()?;
     (wait > TimeDelta::zero()).then(|| last.checked_add_signed(wait).unwrap_or(DateTime::<Utc>::MAX_UTC))
 }
 
@@ -91,6 +93,21 @@ pub fn next_try_at(configuration: &AssessmentConfiguration, tries: &[Tried]) -> 
 /// # Errors
 /// Why not.
 pub fn may_try(rules: &Rules, tries: &[Tried], extra: u32, now: DateTime<Utc>) -> Result<(), NotNow> {
+    may_count(rules, tries, extra, now, now)
+}
+
+/// The same for work that has waited since it arrived: the end is held against its arrival, everything else
+/// against now.
+///
+/// # Errors
+/// Why not.
+pub fn may_count(
+    rules: &Rules,
+    tries: &[Tried],
+    extra: u32,
+    arrived: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), NotNow> {
     let configuration = &rules.configuration;
     let is_allowed_after = |end: DateTime<Utc>| {
         let after = tries.iter().filter(|tried| tried.status != Status::Returned && tried.submitted_at >= end).count();
@@ -99,11 +116,11 @@ pub fn may_try(rules: &Rules, tries: &[Tried], extra: u32, now: DateTime<Utc>) -
     if let Some(opens) = configuration.opens_at.filter(|opens| now < *opens) {
         return Err(NotNow::Early(opens));
     }
-    if let Some(closes) = configuration.closes_at.filter(|closes| now >= *closes && !is_allowed_after(*closes)) {
+    if let Some(closes) = configuration.closes_at.filter(|closes| arrived >= *closes && !is_allowed_after(*closes)) {
         return Err(NotNow::Closed(closes));
     }
     if configuration.late == Late::Reject
-        && let Some(due) = configuration.due_at.filter(|due| now > *due && !is_allowed_after(*due))
+        && let Some(due) = configuration.due_at.filter(|due| arrived > *due && !is_allowed_after(*due))
     {
         return Err(NotNow::Overdue(due));
     }

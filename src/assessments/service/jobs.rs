@@ -1,6 +1,6 @@
 //! The background work of assessments, one after the other; what fails goes on with the next call.
 
-use super::{run_allocations, run_expired, run_fallbacks, run_regrades, run_wakeups};
+use super::{run_allocations, run_expired, run_fallbacks, run_recalls, run_regrades, run_wakeups};
 use crate::clock::Clock;
 use crate::db::Db;
 
@@ -8,6 +8,9 @@ use crate::db::Db;
 pub async fn run_jobs(db: &Db, clock: &Clock) {
     if let Err(error) = run_expired(db, clock).await {
         tracing::warn!(%error, "tries whose time is over are handed in later");
+    }
+    if let Err(error) = run_recalls(db, clock).await {
+        tracing::warn!(%error, "results are held against edited assessments later");
     }
     if let Err(error) = run_wakeups(db, clock).await {
         tracing::warn!(%error, "results that wait for assessments are applied later");

@@ -277,8 +277,8 @@ pub(super) async fn hand_in(
              ON CONFLICT (assessment_id) DO UPDATE SET requested_at = excluded.requested_at
          )
          INSERT INTO quest_submissions (id, attempt_id, assessment_id, submission_data, status, max_grade, attempt_number,
-                                        submitted_at, started_at, is_auto_submitted, item_ids, fallback_at, result)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $10, $11, $12, $13, $14)",
+                                        submitted_at, started_at, is_auto_submitted, item_ids, fallback_at, result, taken_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $10, $11, $12, $13, $14, $15)",
         id.0,
         loaded.attempt.id.0,
         standing.id.0,
@@ -293,6 +293,7 @@ pub(super) async fn hand_in(
         matches!(configuration.form, Form::Quiz(_)).then_some(handed.item_ids.as_slice()),
         fallback_at,
         handed.result.as_ref().and_then(|result| serde_json::to_value(result).ok()),
+        handed.result.as_ref().map(|_| learner.now),
     )
     .execute(&mut *connection)
     .await?;
