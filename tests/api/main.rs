@@ -6,6 +6,7 @@
 mod harness;
 
 mod assessments;
+mod assessments_edits;
 mod assessments_grading;
 mod assessments_races;
 mod assessments_results;

@@ -121,11 +121,7 @@ async fn try_waiting(
 
 /// Whether a result is a try now; with the start of a timed one. Limits of time are held against its arrival:
 /// its learner can do nothing about what it has waited for since.
-fn may_apply(
-    standing: &Standing,
-    arrived: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Result<Option<DateTime<Utc>>, NotNow> {
+fn may_apply(standing: &Standing, arrived: DateTime<Utc>, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, NotNow> {
     if let Some(running) = &standing.progress.running {
         let is_within = arrived >= running.started_at && !is_over(running.ends_at, arrived);
         return if is_within { Ok(Some(running.started_at)) } else { Err(NotNow::NotStarted) };
