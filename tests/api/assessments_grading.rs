@@ -426,8 +426,8 @@ async fn points_are_as_fine_as_levels_and_numbers_are_numbers() {
     for text in ["14", "1e1"] {
         refused(json!({ "grade": text })).await;
     }
-    let graded = author.grade(&work, json!({"rubric": {"c": {"points": 0.0625}}})).await.expect(200);
-    assert_eq!((&graded["grade"], &graded["rubric"]["c"]["points"]), (&json!(10.0), &json!(0.0625)));
+    let best = author.grade(&work, json!({"rubric": {"c": {"points": 0.0625}}})).await.expect(200);
+    assert_eq!((&best["grade"], &best["rubric"]["c"]["points"]), (&json!(10.0), &json!(0.0625)));
     for field in ["testsPassedPercent", "score"] {
         grader.coding_result(&learner, json!({"status": "Wrong", field: "55"})).await.problem(422, "validation_failed");
     }
