@@ -138,7 +138,11 @@ fn complain(message: &str) {
 }
 
 fn say(line: &str) -> Result<(), String> {
-    writeln!(std::io::stdout(), "{line}").map_err(|error| error.to_string())
+    match writeln!(std::io::stdout(), "{line}") {
+        // Who reads has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| error.to_string()),
+    }
 }
 
 async fn run(command: Command) -> Result<ExitCode, String> {

@@ -33,7 +33,9 @@ pub use submission::{
     AnonymousReview, Decision, Grading, How, ItemResult, ReviewOfPeer, RubricScore, Shows, Status, Submission,
     SubmissionForGrader, Submitted, answers_that_fit, item_results, shown_to,
 };
-pub use tries::{Ends, NotNow, Tried, allowed, ends, is_over, is_used_up, may_try, next_number, next_try_at, used};
+pub use tries::{
+    Ends, NotNow, Tried, allowed, ends, is_over, is_used_up, may_count, may_try, next_number, next_try_at, used,
+};
 pub use work::{check_form, check_work};
 
 /// What an author writes of an assessment (seed: `quest_assessments`).

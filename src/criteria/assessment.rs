@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::assessment_kind::AssessmentKind;
 use super::names::names;
-use super::numbers::{Bounds, PERCENT};
+use super::numbers::{PERCENT, exact};
+use super::passing::OnFail;
 use super::reader::{Fields, Node};
 use super::validation::{COMMON, MAX_QUIZ_BYTES};
 use super::violation::{Findings, Violation};
@@ -19,19 +20,9 @@ pub use shown::solution;
 /// The largest configuration that is not a quiz, in bytes of compact JSON: rubrics are content.
 pub const MAX_ASSESSMENT_BYTES: usize = 64 * 1024;
 
-/// The fields of every configuration.
-const SHARED: [&str; 10] = [
-    "maxGrade",
-    "attempts",
-    "timeLimitSeconds",
-    "graceSeconds",
-    "opensAt",
-    "dueAt",
-    "closesAt",
-    "late",
-    "feedback",
-    "v",
-];
+/// The fields of every configuration, beside those of every document.
+const SHARED: [&str; 9] =
+    ["maxGrade", "attempts", "timeLimitSeconds", "graceSeconds", "opensAt", "dueAt", "closesAt", "late", "feedback"];
 
 /// The configuration of an assessment (seed: `quest_assessments.configuration`). Holds keys: learners
 /// get [`AssessmentConfiguration::task`].
@@ -178,6 +169,24 @@ impl AssessmentConfiguration {
     }
 }
 
+impl AssessmentConfiguration {
+    /// Notes what could never come to anything. Held against what authors write, not against what is stored:
+    /// it does no harm there.
+    pub(super) fn add_idle(&self, on_fail: OnFail, found: &mut Findings) {
+        if self.grace_seconds > 0 && self.time_limit_seconds.is_none() {
+            found.add("/graceSeconds", "needs timeLimitSeconds: without it, no time ends");
+        }
+        if self.late != Late::Accept && self.due_at.is_none() {
+            found.add("/late", "needs dueAt, or nothing is ever late");
+        }
+        let has_last = self.tries.max.is_some() || on_fail == OnFail::Close;
+        if self.feedback.answers == ShowAnswers::AfterLastAttempt && !has_last {
+            let detail = "needs attempts.max, or onFail: close in the passing criteria, or no try is the last";
+            found.add("/feedback/answers", detail);
+        }
+    }
+}
+
 /// Notes the fields that neither all types nor this one have.
 fn only(fields: &Fields, own: &[&str], found: &mut Findings) {
     fields.only(&[COMMON.as_slice(), SHARED.as_slice()].concat(), own, found);
@@ -186,11 +195,12 @@ fn only(fields: &Fields, own: &[&str], found: &mut Findings) {
 /// A grade as its column holds it: above 0, at most 999.99, two decimals.
 fn read_grade(node: &Node, found: &mut Findings) -> Option<Decimal> {
     let most = Decimal::new(99_999, 2);
-    let grade = node.number(Bounds::above(0, 1_000), found)?;
-    if grade > most || grade.scale() > 2 {
-        return node.fault("must be a number, above 0 and at most 999.99, with at most two decimals", found);
+    let grade = node.value.as_number().and_then(exact);
+    let fits = |grade: &Decimal| *grade > Decimal::ZERO && *grade <= most && grade.scale() <= 2;
+    match grade.filter(fits) {
+        Some(grade) => Some(grade),
+        None => node.fault("must be a number, above 0 and at most 999.99, with at most two decimals", found),
     }
-    Some(grade)
 }
 
 fn add_disorder(

@@ -13,12 +13,12 @@ pub const ACCEPTED: &str = "Accepted";
 
 /// What a grader says of one submission to one problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CodingResult {
     /// The grader's verdict, in its own words; `Accepted` when every test has passed.
     pub status: String,
     /// Percent of the tests, 0 to 100; left out, an accepted one has passed all, any other none.
-    #[serde(default, with = "rust_decimal::serde::float_option", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::numbers::number_option", skip_serializing_if = "Option::is_none")]
     pub tests_passed_percent: Option<Decimal>,
     /// The names of the tests that have passed, hidden ones too: part of the key. Left out, an
     /// accepted one has passed all, any other none.
@@ -28,7 +28,7 @@ pub struct CodingResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     /// The grader's own score, in its own unit; shown, not judged.
-    #[serde(default, with = "rust_decimal::serde::float_option", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::numbers::number_option", skip_serializing_if = "Option::is_none")]
     pub score: Option<Decimal>,
     /// Milliseconds that the submission ran; shown, not judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,6 +36,9 @@ pub struct CodingResult {
 }
 
 impl CodingResult {
+    /// What its learner may see of it while the score is held back.
+    pub const SAYS_NO_SCORE: [&str; 3] = ["submissionId", "language", "executionTimeMs"];
+
     /// Whether the grader has accepted it as a whole.
     pub fn is_accepted(&self) -> bool {
         self.status == ACCEPTED

@@ -85,6 +85,40 @@ pub fn to_json(decimal: Decimal) -> Value {
     }
 }
 
+/// A decimal that is a number on the wire, and nothing else: no text that looks like one. For `serde(with)`.
+pub mod number {
+    use rust_decimal::Decimal;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer};
+    use serde_json::Number;
+
+    pub use rust_decimal::serde::float::serialize;
+
+    /// # Errors
+    /// When it is no number, or too large.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Decimal, D::Error> {
+        let number = Number::deserialize(from)?;
+        super::rounded(&number).ok_or_else(|| D::Error::custom("the number is too large"))
+    }
+}
+
+/// The same where it may be left out, or null.
+pub mod number_option {
+    use rust_decimal::Decimal;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer};
+    use serde_json::Number;
+
+    pub use rust_decimal::serde::float_option::serialize;
+
+    /// # Errors
+    /// When it is no number, or too large.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Decimal>, D::Error> {
+        let Some(number) = Option::<Number>::deserialize(from)? else { return Ok(None) };
+        super::rounded(&number).map(Some).ok_or_else(|| D::Error::custom("the number is too large"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -181,7 +181,11 @@ pub fn read_assessment(
                 let detail = format!("must be the type of the configuration, {own}");
                 return Err(vec![Violation { pointer: "/assessmentType".to_owned(), detail }]);
             }
-            Ok((configuration, passing))
+            let mut found = Findings::default();
+            configuration.add_idle(passing.on_fail, &mut found);
+            found
+                .conclude(Some((configuration, passing)))
+                .map_err(|idle| idle.into_iter().map(below("/configuration")).collect())
         }
         (configuration, passing) => {
             let wrong = configuration.err().into_iter().flatten().map(below("/configuration"));

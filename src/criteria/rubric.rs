@@ -14,6 +14,9 @@ const MAX_LEVELS: usize = 10;
 /// Points of one level; a limit of ours, so that sums stay far from what a decimal can hold.
 const MAX_POINTS: i64 = 100_000;
 
+/// Decimals of points, as authors write them in levels and as people give them.
+pub const MAX_DECIMALS: u32 = 4;
+
 /// The criteria that work is judged by; the grade is the share of all their points.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rubric {
@@ -109,7 +112,7 @@ impl Criterion {
                 let points = fields
                     .required("points", found)
                     .and_then(|node| node.number(Bounds::between(0, MAX_POINTS), found));
-                if points.is_some_and(|points| points.scale() > 4) {
+                if points.is_some_and(|points| points.scale() > MAX_DECIMALS) {
                     found.add(child(&node.pointer, "points"), "must have at most four decimals");
                 }
                 let label = fields.required("label", found).and_then(|node| node.string(found));

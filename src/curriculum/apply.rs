@@ -11,6 +11,7 @@ use super::names::{Named, Names};
 use super::plan::{Action, Change, Kind, Plan};
 use super::service::Progress;
 use super::state::State;
+use crate::evidence;
 use crate::ids::{ChapterId, LearningPathId, QuestId};
 use crate::learning_paths::model::PathQuestInput;
 use crate::learning_paths::service::write_places;
@@ -314,7 +315,11 @@ impl Writer<'_> {
             .await?;
             self.progress.advance(chunk.len());
         }
-        Ok(())
+        let written = |change: &&Change| matches!(change.action, Action::Create | Action::Update);
+        let changed = self.plan.changed(Kind::Assessment);
+        let changed = changed.into_values().filter(written);
+        let ids: Vec<Uuid> = changed.filter_map(|change| self.names.id(Named::Assessment, &change.key)).collect();
+        evidence::recall(connection, &ids).await
     }
 
     /// Quests that are new, or where this field changes.

@@ -16,7 +16,7 @@ use crate::learning_paths::lint::{Finding, is_publishable, lint};
 use crate::learning_paths::service::{load_blueprint, refresh_path_totals};
 use crate::origin::Origin;
 use crate::quests::model::Prerequisite;
-use crate::quests::service::lock_prerequisites;
+use crate::quests::service::{lock_assessments, lock_prerequisites, tried_assessments};
 use crate::unlocks::reevaluate::{Touched, request};
 
 /// What files are refused for.
@@ -106,6 +106,7 @@ pub async fn apply_file(
         return Err(Refusal::Stale(plan));
     }
     resolve(connection, file, &mut state).await?;
+    lock_assessments(connection, &retyped(&plan, &state, Kind::Assessment)).await?;
     check_history(connection, &plan, &state).await?;
     let names = &state.names;
     Writer { origin, file, state: &state, plan: &plan, names, progress }.write(connection).await?;
@@ -195,30 +196,34 @@ async fn check_cycles(connection: &mut PgConnection, file: &Curriculum, state: &
     Err(Refusal::Cycle(cycle.collect()))
 }
 
+/// What gets another type by the plan: steps or assessments.
+fn retyped(plan: &Plan, state: &State, kind: Kind) -> Vec<Uuid> {
+    let field = if kind == Kind::Step { "stepType" } else { "assessmentType" };
+    let changed = plan.changed(kind);
+    let changed = changed.values().filter(|change| change.fields.iter().any(|changed| changed == field));
+    let id = |key: &str| {
+        let (quest, own) = key.split_once('/')?;
+        match kind {
+            Kind::Step => state.steps.get(&(quest.to_owned(), own.to_owned())).copied(),
+            _ => state.names.id(Named::Assessment, key),
+        }
+    };
+    changed.filter_map(|change| id(&change.key)).collect()
+}
+
 /// The type of what learners have worked on stays.
 async fn check_history(connection: &mut PgConnection, plan: &Plan, state: &State) -> Result<(), Refusal> {
-    let retyped = |kind: Kind, field: &str| -> Vec<Uuid> {
-        let changed = plan.changed(kind);
-        let changed = changed.values().filter(|change| change.fields.iter().any(|changed| changed == field));
-        let id = |key: &str| {
-            let (quest, own) = key.split_once('/')?;
-            match kind {
-                Kind::Step => state.steps.get(&(quest.to_owned(), own.to_owned())).copied(),
-                _ => state.names.id(Named::Assessment, key),
-            }
-        };
-        changed.filter_map(|change| id(&change.key)).collect()
-    };
+    let tried = tried_assessments(connection, &retyped(plan, state, Kind::Assessment)).await?;
     let used = sqlx::query_scalar!(
         r#"SELECT quest.key || '/' || step.key AS "key!" FROM quest_steps AS step JOIN quests AS quest ON quest.id = step.quest_id
            WHERE step.id = ANY($1) AND EXISTS (SELECT FROM user_quest_step_progress WHERE step_id = step.id)
            UNION ALL
            SELECT quest.key || '/' || assessment.key FROM quest_assessments AS assessment
            JOIN quests AS quest ON quest.id = assessment.quest_id
-           WHERE assessment.id = ANY($2) AND EXISTS (SELECT FROM quest_submissions WHERE assessment_id = assessment.id)
+           WHERE assessment.id = ANY($2)
            ORDER BY 1"#,
-        &retyped(Kind::Step, "stepType"),
-        &retyped(Kind::Assessment, "assessmentType"),
+        &retyped(plan, state, Kind::Step),
+        &tried,
     )
     .fetch_all(connection)
     .await?;

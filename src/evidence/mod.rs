@@ -8,4 +8,4 @@ mod model;
 mod service;
 
 pub use model::{Application, Evidence, Kept, Kind, UnitType};
-pub use service::{BATCH, applications, keep, mark, waiting};
+pub use service::{BATCH, applications, keep, mark, recall, waiting};

@@ -1,5 +1,6 @@
 //! Evidence as types.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -62,6 +63,7 @@ pub struct Kept {
     pub id: EvidenceId,
     pub source_id: String,
     pub result: Value,
+    pub received_at: DateTime<Utc>,
 }
 
 /// A unit that a result was applied to.

@@ -58,7 +58,7 @@ pub async fn waiting(
     sqlx::query_as!(
         Kept,
         r#"/* evidence:waiting */
-           SELECT id AS "id: EvidenceId", source_id, result FROM evidence
+           SELECT id AS "id: EvidenceId", source_id, result, received_at FROM evidence
            WHERE auth_user_id = $1 AND kind = $2 AND target_id = $3
              AND NOT EXISTS (SELECT FROM evidence_applications WHERE evidence_id = evidence.id AND unit_id = $4)
            ORDER BY position LIMIT $5"#,
@@ -70,6 +70,24 @@ pub async fn waiting(
     )
     .fetch_all(connection)
     .await
+}
+
+/// Asks for another look at what has come for these assessments: they were written, and may name or open to
+/// results that came before. Those that no outside grader grades are passed over.
+///
+/// # Errors
+/// The database's.
+pub async fn recall(connection: &mut PgConnection, assessments: &[Uuid]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO result_recalls AS known (assessment_id)
+         SELECT id FROM quest_assessments WHERE id = ANY($1) AND evidence_target IS NOT NULL AND retired_at IS NULL
+         ORDER BY id
+         ON CONFLICT (assessment_id) DO UPDATE SET edits = known.edits + 1, after_learner = NULL",
+        assessments
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Notes that results were applied to a unit, and which of them met it.

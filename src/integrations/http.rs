@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::service::{self, Receipt};
+use crate::assessments::http::check_result;
 use crate::criteria::CodingResult;
 use crate::evidence::{Evidence, Kind};
 use crate::http::problem::ProblemBody;
@@ -15,9 +16,6 @@ use crate::http::{Answer, Command, Problem};
 use crate::ids::LearnerId;
 
 const MAX_ID_CHARS: usize = 128;
-const MAX_STATUS_CHARS: usize = 64;
-const MAX_TESTS: usize = 1_000;
-const MAX_TEST_CHARS: usize = 200;
 
 /// What a grader says of one submission.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -37,7 +35,7 @@ pub struct CodingResultInput {
     /// The grader's verdict, 1 to 64 characters; `Accepted` when every test has passed
     pub status: String,
     /// 0 to 100; left out, 100 if accepted and else 0
-    #[serde(default, with = "rust_decimal::serde::float_option")]
+    #[serde(default, with = "crate::criteria::number_option")]
     #[schema(value_type = Option<f64>, minimum = 0, maximum = 100)]
     pub tests_passed_percent: Option<Decimal>,
     /// Names of the tests that have passed, at most 1000 of 200 characters; left out, all if accepted and
@@ -46,7 +44,7 @@ pub struct CodingResultInput {
     /// Language of the submission, held against the step's `languages` if both are there
     pub language: Option<String>,
     /// The grader's own score; shown to the learner, not judged
-    #[serde(default, with = "rust_decimal::serde::float_option")]
+    #[serde(default, with = "crate::criteria::number_option")]
     #[schema(value_type = Option<f64>)]
     pub score: Option<Decimal>,
     /// Milliseconds; shown to the learner, not judged
@@ -54,26 +52,9 @@ pub struct CodingResultInput {
 }
 
 impl CodingResultInput {
-    fn check(&self) -> Result<(), Problem> {
-        let mut checks = Checks::default();
-        checks.text("/submissionId", &self.submission_id, 1, MAX_ID_CHARS);
-        checks.text("/status", &self.status, 1, MAX_STATUS_CHARS);
-        if let Some(language) = &self.language {
-            checks.text("/language", language, 1, MAX_STATUS_CHARS);
-        }
-        let within =
-            self.tests_passed_percent.is_none_or(|percent| percent >= Decimal::ZERO && percent <= Decimal::ONE_HUNDRED);
-        checks.require(within, "/testsPassedPercent", "must be 0 to 100");
-        checks.require(self.execution_time_ms.is_none_or(|time| time >= 0), "/executionTimeMs", "must not be negative");
-        let tests = self.passed_tests.as_deref().unwrap_or_default();
-        checks.require(tests.len() <= MAX_TESTS, "/passedTests", format!("must have at most {MAX_TESTS} items"));
-        for (index, test) in tests.iter().take(MAX_TESTS).enumerate() {
-            checks.text(&format!("/passedTests/{index}"), test, 1, MAX_TEST_CHARS);
-        }
-        checks.finish()
-    }
-
-    fn evidence(self) -> Evidence {
+    /// # Errors
+    /// 422 with every field at fault.
+    fn evidence(self) -> Result<Evidence, Problem> {
         let result = CodingResult {
             status: self.status,
             tests_passed_percent: self.tests_passed_percent,
@@ -82,12 +63,16 @@ impl CodingResultInput {
             score: self.score,
             execution_time_ms: self.execution_time_ms,
         };
-        Evidence {
+        let mut checks = Checks::default();
+        checks.text("/submissionId", &self.submission_id, 1, MAX_ID_CHARS);
+        check_result(&mut checks, "", &result);
+        checks.finish()?;
+        Ok(Evidence {
             kind: Kind::Coding,
             source_id: self.submission_id,
             target_id: self.problem_id,
             result: serde_json::to_value(result).unwrap_or_default(),
-        }
+        })
     }
 }
 
@@ -101,9 +86,8 @@ impl CodingResultInput {
 pub async fn receive_coding_result(command: Command<CodingResultInput>) -> Result<Response, Problem> {
     let Command { caller, origin, body, transaction, .. } = command;
     caller.require_service()?;
-    body.check()?;
     let learner = LearnerId(body.auth_user_id);
-    let evidence = body.evidence();
+    let evidence = body.evidence()?;
     transaction
         .run(move |connection| {
             Box::pin(async move { Ok(Answer::ok(&service::receive(connection, &origin, learner, &evidence).await?)) })

@@ -478,3 +478,38 @@ async fn feedback_shows_score_and_answers_when_its_policy_says() {
     let never = latest(&attempt).await;
     assert_eq!((&never["grade"], &never["gradedAt"], never.get("items")), (&Value::Null, &Value::Null, None));
 }
+
+#[tokio::test]
+async fn what_could_never_come_to_anything_is_refused() {
+    let pool = database().await;
+    let service = Service::start(&pool).await;
+    let author = service.author();
+    let quest = author.draft("Idle", 10).await;
+    let path = format!("{}/assessments", path_of(&quest));
+    let late = json!({"policy": "penalize", "percent": 10, "per": "day"});
+    let last = json!({"feedback": {"answers": "afterLastAttempt"}});
+    for (more, pointer) in [
+        (json!({"graceSeconds": 30}), "/configuration/graceSeconds"),
+        (json!({ "late": late }), "/configuration/late"),
+        (json!({"late": {"policy": "reject"}}), "/configuration/late"),
+        (last.clone(), "/configuration/feedback/answers"),
+    ] {
+        let body = json!({"configuration": with(quiz(&[("a", true)]), more)});
+        let problem = author.post(&path, body).await.problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["pointer"], pointer);
+    }
+    let rule = json!({"op": "minPercent", "value": 70});
+    let closing = json!({"configuration": with(quiz(&[("a", true)]), last), "passingCriteria": {"v": 1, "rule": rule, "onFail": "close"}});
+    author.post(&path, closing).await.expect(201);
+    for grade in [json!(0), json!(1000), json!(999.999), json!("10")] {
+        let body = json!({"configuration": with(quiz(&[("a", true)]), json!({ "maxGrade": grade }))});
+        let problem = author.post(&path, body).await.problem(422, "validation_failed");
+        assert_eq!(
+            problem["errors"][0]["detail"],
+            "must be a number, above 0 and at most 999.99, with at most two decimals"
+        );
+    }
+    let unknown = json!({"configuration": with(quiz(&[("a", true)]), json!({"colour": "red"}))});
+    let problem = author.post(&path, unknown).await.problem(422, "validation_failed");
+    assert_eq!(text(&problem["errors"][0]["detail"]).split([' ', ',']).filter(|word| *word == "v").count(), 1);
+}

@@ -169,7 +169,7 @@ async fn a_rubric_is_scored_here() {
     assert_eq!(wrong(json!({"rubric": {"tests": {"points": 8}}})).await, ["/rubric/style"]);
     assert_eq!(
         wrong(
-            json!({"grade": 1, "rubric": {"tests": {"points": 11}, "style": {"points": 0.001}, "speed": {"points": 1}}})
+            json!({"grade": 1, "rubric": {"tests": {"points": 11}, "style": {"points": 0.00001}, "speed": {"points": 1}}})
         )
         .await,
         ["/grade", "/rubric/speed", "/rubric/tests/points", "/rubric/style/points"]
@@ -403,4 +403,32 @@ async fn a_failed_try_closes_the_assessment_where_its_rule_says_so() {
     learner.hand_in(&attempt, &assessment, words()).await.problem(409, "no_tries_left");
     let my = learner.get(&path_to(&quest, &assessment)).await.expect(200)["my"].clone();
     assert_eq!(my["triesLeft"], 0);
+}
+
+#[tokio::test]
+async fn points_are_as_fine_as_levels_and_numbers_are_numbers() {
+    let pool = database().await;
+    let service = Service::start(&pool).await;
+    let (author, learner) = (service.author(), service.learner());
+    let grader = service.client_as(Uuid::new_v4(), &["service"]);
+    let levels = json!([{"points": 0, "label": "none"}, {"points": 0.0625, "label": "full"}]);
+    let mut fine = essay();
+    fine["rubric"] = json!({"criteria": [{"id": "c", "title": "C", "levels": levels}]});
+    let (quest, assessment) = author.assessed("Fine", fine, Value::Null).await;
+    let attempt = learner.attempt(&quest).await;
+    let work = learner.hand_in(&attempt, &assessment, words()).await.expect(201)["submission"].clone();
+    let refused = async |body: Value| -> String {
+        let problem = author.grade(&work, body).await.problem(422, "validation_failed");
+        problem["errors"].to_string()
+    };
+    assert!(refused(json!({"rubric": {"c": {"points": 0.06251}}})).await.contains("four decimals"));
+    refused(json!({"rubric": {"c": {"points": "0.0625"}}})).await;
+    for text in ["14", "1e1"] {
+        refused(json!({ "grade": text })).await;
+    }
+    let best = author.grade(&work, json!({"rubric": {"c": {"points": 0.0625}}})).await.expect(200);
+    assert_eq!((&best["grade"], &best["rubric"]["c"]["points"]), (&json!(10.0), &json!(0.0625)));
+    for field in ["testsPassedPercent", "score"] {
+        grader.coding_result(&learner, json!({"status": "Wrong", field: "55"})).await.problem(422, "validation_failed");
+    }
 }

@@ -284,6 +284,60 @@ async fn regrading_lowers_only_when_asked_and_never_takes_a_unit_back() {
 }
 
 #[tokio::test]
+async fn regrading_takes_the_better_of_each_part() {
+    let pool = database().await;
+    let service = quiet(&pool).await;
+    let (author, learner) = (service.author(), service.learner());
+    let ten = |flipped: usize| -> Value {
+        let items: Vec<(String, bool)> = (0..10).map(|n| (format!("i{n}"), n >= flipped)).collect();
+        quiz(&items.iter().map(|(id, correct)| (id.as_str(), *correct)).collect::<Vec<_>>())
+    };
+    let (quest, assessment) = author.assessed("Parts", ten(0), Value::Null).await;
+    let attempt = learner.attempt(&quest).await;
+    let answers: serde_json::Map<String, Value> = (0..10).map(|n| (format!("i{n}"), json!(n < 6))).collect();
+    let first = learner.hand_in(&attempt, &assessment, json!({ "answers": answers })).await.expect(201);
+    assert_eq!((&first["submission"]["grade"], &first["submission"]["isPassed"]), (&json!(6.0), &json!(false)));
+    // By the new key it is 4 of 10, and 4 are enough now.
+    let change = json!({"configuration": ten(2), "passingCriteria": {"rule": {"value": 40}}});
+    author.patch(&path_to(&quest, &assessment), change).await.expect(200);
+    let path = format!("/v1/assessments/{}/regrade", text(&assessment["id"]));
+    let dry = author.post(&format!("{path}?dryRun=true"), json!({})).await.expect(200)["items"][0].clone();
+    assert_eq!(
+        (&dry["change"], &dry["after"]["grade"], &dry["after"]["isPassed"]),
+        (&json!("raised"), &json!(6.0), &json!(true))
+    );
+    author.post(&path, json!({})).await.expect(202);
+    regrades(&service, &pool).await;
+    let seen = learner.submissions(&attempt).await[0].clone();
+    assert_eq!((&seen["grade"], &seen["isPassed"]), (&json!(6.0), &json!(true)));
+    assert_eq!(learner.get(&format!("/v1/attempts/{}", text(&attempt["id"]))).await.expect(200)["status"], "Completed");
+    let again = author.post(&format!("{path}?dryRun=true"), json!({})).await.expect(200)["items"][0].clone();
+    assert_eq!(again["change"], "kept", "a second run changes nothing");
+    let asked =
+        author.post(&format!("{path}?dryRun=true&mayLower=true"), json!({})).await.expect(200)["items"][0].clone();
+    assert_eq!((&asked["change"], &asked["after"]["grade"]), (&json!("lowered"), &json!(4.0)));
+    verify(&pool).await;
+}
+
+#[tokio::test]
+async fn regrading_looks_at_no_more_than_it_counts() {
+    let pool = database().await;
+    let service = quiet(&pool).await;
+    let (author, quest, assessment, _) = misjudged(&service, 3).await;
+    let job = author.post(&format!("/v1/assessments/{}/regrade", text(&assessment["id"])), json!({})).await.expect(202);
+    assert_eq!(job["total"], 3);
+    for _ in 0..2 {
+        let learner = service.learner();
+        let attempt = learner.attempt(&quest).await;
+        learner.hand_in(&attempt, &assessment, json!({"answers": {}})).await.expect(201);
+    }
+    regrades(&service, &pool).await;
+    let path = format!("/v1/assessments/{}/regrades/{}", text(&assessment["id"]), text(&job["id"]));
+    let job = author.get(&path).await.expect(200);
+    assert_eq!((&job["lookedAt"], &job["total"]), (&json!(5), &json!(5)));
+}
+
+#[tokio::test]
 async fn regrading_weighs_what_people_gave_anew() {
     let pool = database().await;
     let service = quiet(&pool).await;
@@ -384,8 +438,22 @@ async fn authors_try_an_assessment_as_a_learner_would_and_nothing_is_stored() {
         .await
         .problem(422, "validation_failed");
     assert_eq!(fault["errors"][0]["pointer"], "/grading/grade");
+    // Nothing is passed over in silence, and the checks are those of the real calls.
+    let pointer = async |path: &str, body: Value| -> String {
+        let problem = author.post(path, body).await.problem(422, "validation_failed");
+        text(&problem["errors"][0]["pointer"]).to_owned()
+    };
+    assert_eq!(pointer(&preview, json!({"codingResult": {"status": "Accepted"}})).await, "/codingResult");
     let code = author.assessment(&quest, solved(true), Value::Null).await;
     let preview = format!("{}/preview", path_to(&quest, &code));
+    assert_eq!(pointer(&preview, json!({"grading": {"grade": 1}})).await, "/grading");
+    for percent in [500, -5] {
+        let result = json!({"codingResult": {"status": "Wrong", "testsPassedPercent": percent}});
+        assert_eq!(pointer(&preview, result).await, "/codingResult/testsPassedPercent");
+    }
+    for wrong in [json!({"status": "Wrong", "tests": 5}), json!({"status": "Wrong", "testsPassedPercent": "55"})] {
+        assert!(pointer(&preview, json!({ "codingResult": wrong })).await.starts_with("/codingResult"));
+    }
     let half =
         author.post(&preview, json!({"codingResult": {"status": "Wrong", "testsPassedPercent": 50}})).await.expect(200);
     assert_eq!((&half["outcome"]["grade"], &half["outcome"]["isPassed"]), (&json!(25.0), &json!(false)));

@@ -83,6 +83,19 @@ async fn token_prints_one_token_that_works_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn who_stops_reading_is_no_fault() {
+    let pool = database().await;
+    for arguments in [vec!["openapi".to_owned()], vec!["verify".to_owned(), database_url(&pool)]] {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_quests"));
+        command.args(&arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().await.unwrap();
+        assert!(output.status.success() && err(&output).is_empty(), "{}: {}", arguments[0], err(&output));
+    }
+}
+
+#[tokio::test]
 async fn verify_says_one_line_or_names_each_attempt_that_drifted() {
     let pool = database().await;
     let service = Service::start(&pool).await;

@@ -1,11 +1,17 @@
 //! The API over HTTP, on a real database; one binary, so that it links once.
 
-#![allow(clippy::unwrap_used, clippy::too_many_lines, reason = "a test that cannot go on fails, and tells one story")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::similar_names,
+    reason = "a test that cannot go on fails, and tells one story"
+)]
 
 #[path = "../harness/mod.rs"]
 mod harness;
 
 mod assessments;
+mod assessments_edits;
 mod assessments_ends;
 mod assessments_grading;
 mod assessments_jobs;

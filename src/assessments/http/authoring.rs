@@ -8,7 +8,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::checks::check_assessment;
+use super::checks::{check_assessment, check_result};
 use super::tries::hand_in_what_ran_out;
 use crate::assessments::model::{Assessment, AssessmentInput, Listed, Preview, PreviewInput, Rules};
 use crate::assessments::service;
@@ -211,7 +211,7 @@ pub async fn preview_assessment(
         checks.document("/submissionData", data, limits.max_document_bytes);
     }
     if let Some(result) = &body.coding_result {
-        checks.document("/codingResult", result, limits.max_document_bytes);
+        check_result(&mut checks, "/codingResult", result);
     }
     checks.finish()?;
     transaction

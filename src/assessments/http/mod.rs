@@ -7,7 +7,7 @@ pub mod peer;
 pub mod regrade;
 pub mod tries;
 
-pub use checks::check_assessment;
+pub use checks::{check_assessment, check_result};
 
 use super::model::{NotNow, Refusal};
 use crate::http::{Code, FieldError, Problem};

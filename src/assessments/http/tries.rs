@@ -28,7 +28,7 @@ use crate::unlocks::Unlocked;
 /// Start a try of an assessment
 ///
 /// The time of a timed one runs from now on, by the server's clock; its questions are shown from now on.
-/// Starting again shows the same try. Without a time limit nothing runs, and nothing is kept.
+/// Starting again shows the same try. Without a time limit nothing runs; a quiz keeps the questions that are shown now.
 #[utoipa::path(post, path = "/v1/attempts/{id}/assessments/{assessmentId}/start", tag = "submissions", operation_id = "start_assessment", params(("id" = AttemptId, Path, description = "Attempt"), ("assessmentId" = AssessmentId, Path, description = "Assessment")),
     responses((status = 200, description = "the try", body = TryView), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
 pub async fn start_assessment(

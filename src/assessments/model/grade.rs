@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{Basis, Decision, RubricScore, Rules, points_of};
-use crate::criteria::{PassLeaf, PassRule, Violation};
+use crate::criteria::{MAX_DECIMALS, PassLeaf, PassRule, Violation};
 use crate::scoring::Share;
 
 /// A grader's judgement.
@@ -19,7 +19,7 @@ use crate::scoring::Share;
 }))]
 pub struct GradeInput {
     /// In the unit of `maxGrade`, at most two decimals, before lateness; left out with a rubric
-    #[serde(default, with = "rust_decimal::serde::float_option")]
+    #[serde(default, with = "crate::criteria::number_option")]
     #[schema(value_type = Option<f64>, minimum = 0)]
     pub grade: Option<Decimal>,
     /// For the learner to read, at most `MAX_TEXT_CHARS` characters; needed to return work
@@ -133,9 +133,9 @@ pub fn check_rubric(
             continue;
         };
         let (least, most) = (criterion.least(), criterion.most());
-        if score.points < least || score.points > most || score.points.normalize().scale() > 2 {
+        if score.points < least || score.points > most || score.points.normalize().scale() > MAX_DECIMALS {
             let (least, most) = (crate::criteria::json_number(least), crate::criteria::json_number(most));
-            let detail = format!("must be a number, {least} to {most}, with at most two decimals");
+            let detail = format!("must be a number, {least} to {most}, with at most four decimals");
             wrong(format!("{pointer}/points"), detail);
         }
     }

@@ -26,9 +26,10 @@ pub struct PreviewInput {
     pub submission_data: Option<Value>,
     /// As a grader grades it, where people do
     pub grading: Option<GradeInput>,
-    /// What an outside grader would say of an `AutoGraded` one: `{status, testsPassedPercent?, passedTests?}`
+    /// What an outside grader would say of an `AutoGraded` one, as in `POST /v1/integrations/coding-results`:
+    /// `{status, testsPassedPercent?, passedTests?, language?, score?, executionTimeMs?}`
     #[schema(value_type = Option<Object>)]
-    pub coding_result: Option<Value>,
+    pub coding_result: Option<CodingResult>,
 }
 
 /// What a learner would see, and what would come of the try.
@@ -98,6 +99,20 @@ impl PreviewInput {
         })
     }
 
+    /// What nobody would say of this type of assessment is not passed over in silence.
+    fn check_who_grades(&self, rules: &Rules) -> Result<(), Refusal> {
+        let form = &rules.configuration.form;
+        if self.coding_result.is_some() && !matches!(form, Form::AutoGraded(_)) {
+            let detail = "must be left out: no outside grader grades this type of assessment";
+            return Err(Refusal::Invalid("/codingResult", detail.to_owned()));
+        }
+        if self.grading.is_some() && matches!(form, Form::Quiz(_) | Form::AutoGraded(_)) {
+            let detail = "must be left out: this type of assessment grades itself";
+            return Err(Refusal::Invalid("/grading", detail.to_owned()));
+        }
+        Ok(())
+    }
+
     fn outcome(
         &self,
         rules: &Rules,
@@ -105,6 +120,7 @@ impl PreviewInput {
         now: DateTime<Utc>,
         max_text_chars: usize,
     ) -> Result<Option<PreviewOutcome>, Refusal> {
+        self.check_who_grades(rules)?;
         if let Some(data) = &self.submission_data {
             check_form(rules, item_ids, data)?;
             check_work(rules, data)?;
@@ -117,11 +133,7 @@ impl PreviewInput {
                 items = Some(item_results(&drawn, &answers));
                 Some(assess(rules, &Basis::Quiz { items: &drawn, answers: &answers }, None, now))
             }
-            (Form::AutoGraded(_), _, _, Some(result)) => {
-                let result = serde_json::from_value::<CodingResult>(result.clone())
-                    .map_err(|error| Refusal::Invalid("/codingResult", error.to_string()))?;
-                Some(assess(rules, &Basis::Tests(&result), None, now))
-            }
+            (Form::AutoGraded(_), _, _, Some(result)) => Some(assess(rules, &Basis::Tests(result), None, now)),
             (Form::Quiz(_) | Form::AutoGraded(_), ..) => None,
             (_, _, Some(grading), _) => match grading.read(rules, max_text_chars).map_err(in_grading)? {
                 Judgement::Return => return Ok(Some(outcome(rules, Status::Returned, None, items))),

@@ -47,7 +47,7 @@ pub struct Regraded {
 pub enum Change {
     /// It stays as it is
     None,
-    /// It is written: better than before, or the same in another measure
+    /// It is written: the better of each part, grade and passing; or the same grade in another measure
     Raised,
     /// It would be worse, and is written because that was asked for
     Lowered,
@@ -74,7 +74,7 @@ pub struct Regrade {
     pub requested_at: DateTime<Utc>,
     /// Whether grades may become worse
     pub may_lower: bool,
-    /// Graded submissions when it began
+    /// Graded submissions when it began, and those that came while it ran
     #[schema(example = 120)]
     pub total: i64,
     /// Looked at so far
@@ -93,6 +93,12 @@ pub struct Regrade {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
+/// The better of each part: a grade may have got worse where the rule has got easier, and the other way round.
+fn better_of(stored: Graded, now: Graded) -> Graded {
+    let grade = if now.final_percent() < stored.final_percent() { stored } else { now };
+    Graded { is_passed: stored.is_passed || now.is_passed, ..grade }
+}
+
 impl Submitted {
     /// What it comes to by the rules as they are now; None while it has no grade.
     #[must_use]
@@ -104,13 +110,15 @@ impl Submitted {
             return None;
         };
         let stored = Graded { percent, late_percent: self.late_percent, grade, max_grade: seen.max_grade, is_passed };
-        let graded = self.weigh(rules, percent);
-        let change = if graded == stored {
-            Change::None
-        } else if graded.final_percent() < stored.final_percent() || (stored.is_passed && !graded.is_passed) {
-            if may_lower { Change::Lowered } else { Change::Kept }
-        } else {
-            Change::Raised
+        let now = self.weigh(rules, percent);
+        let better = better_of(stored, now);
+        let (change, graded) = match () {
+            () if now == stored => (Change::None, stored),
+            () if now == better => (Change::Raised, better),
+            () if may_lower => (Change::Lowered, now),
+            // Nothing of it is written, and what the rules say now is shown.
+            () if better == stored => (Change::Kept, now),
+            () => (Change::Raised, better),
         };
         let shown = |graded: &Graded| GradeShown {
             grade: graded.grade,

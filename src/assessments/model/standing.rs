@@ -19,6 +19,8 @@ pub struct Progress {
     /// Tries that a grader has allowed beyond the configuration's.
     pub extra_tries: u32,
     pub running: Option<Running>,
+    /// The items of a quiz that the try under way has begun with; none before it was started or saved.
+    pub item_ids: Vec<String>,
     pub draft: Option<Value>,
 }
 
@@ -44,14 +46,15 @@ impl Progress {
         item_ids: Option<Vec<String>>,
         draft: Option<Value>,
     ) -> Self {
+        let item_ids = item_ids.unwrap_or_default();
         let running = match times {
             (Some(started_at), Some(due_at), Some(ends_at)) => {
-                Some(Running { started_at, due_at, ends_at, item_ids: item_ids.unwrap_or_default() })
+                Some(Running { started_at, due_at, ends_at, item_ids: item_ids.clone() })
             }
             _ => None,
         };
         let extra_tries = extra_tries.and_then(|extra| u32::try_from(extra).ok()).unwrap_or_default();
-        Self { passed_at, extra_tries, running, draft }
+        Self { passed_at, extra_tries, running, item_ids, draft }
     }
 }
 
@@ -115,15 +118,15 @@ impl Listed {
         if is_timed || may_try(rules, &self.tries, self.progress.extra_tries, now).is_err() {
             return None;
         }
-        Some(draw(rules, self.assessment.id, learner, &self.tries))
+        Some(draw(rules, self.assessment.id, learner, &self.progress, &self.tries))
     }
 }
 
-/// The items that the next try gets; none where it is no quiz.
+/// The items that the next try gets, those first that it has begun with; none where it is no quiz.
 #[must_use]
-pub fn draw(rules: &Rules, id: AssessmentId, learner: LearnerId, tries: &[Tried]) -> Vec<String> {
+pub fn draw(rules: &Rules, id: AssessmentId, learner: LearnerId, progress: &Progress, tries: &[Tried]) -> Vec<String> {
     match &rules.configuration.form {
-        Form::Quiz(quiz) => quiz.draw(&Assessment::seed(id, learner.0, next_number(tries))),
+        Form::Quiz(quiz) => quiz.draw_again(&progress.item_ids, &Assessment::seed(id, learner.0, next_number(tries))),
         _ => Vec::new(),
     }
 }

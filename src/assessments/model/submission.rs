@@ -80,8 +80,8 @@ named! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RubricScore {
-    /// From the points of the worst level to those of the best, at most two decimals
-    #[serde(with = "rust_decimal::serde::float")]
+    /// From the points of the worst level to those of the best, at most four decimals
+    #[serde(with = "crate::criteria::number")]
     #[schema(example = 7.5)]
     pub points: Decimal,
     /// For the learner to read
@@ -264,19 +264,34 @@ impl Submitted {
     pub fn for_learner(&self, now: DateTime<Utc>) -> Submission {
         let mut seen = self.submission.clone();
         let Ok(rules) = self.rules() else {
-            hide_score(&mut seen);
+            self.hide_score(&mut seen);
             return seen;
         };
         let shows = shown_to(&rules, &self.tries, self.extra_tries, self.passed_at.is_some(), now);
         if shows.score {
             seen.peer_reviews = self.anonymous_reviews();
         } else {
-            hide_score(&mut seen);
+            self.hide_score(&mut seen);
         }
         if shows.answers && seen.status == Status::Graded {
             seen.items = self.items(&rules);
         }
         seen
+    }
+
+    fn hide_score(&self, seen: &mut Submission) {
+        seen.grade = None;
+        seen.rubric = None;
+        seen.graded_at = None;
+        if seen.status == Status::Graded {
+            seen.feedback = None;
+        }
+        // What an outside grader said is the grade, in other words.
+        if self.result.is_some()
+            && let Some(said) = seen.submission_data.as_object_mut()
+        {
+            said.retain(|field, _| CodingResult::SAYS_NO_SCORE.contains(&field.as_str()));
+        }
     }
 
     /// Everything, for whoever grades it.
@@ -382,15 +397,6 @@ pub fn answers_that_fit(items: &[Item], data: &Value) -> Answers {
         });
     }
     Answers::parse(items, &answers, "").unwrap_or_default()
-}
-
-fn hide_score(seen: &mut Submission) {
-    seen.grade = None;
-    seen.rubric = None;
-    seen.graded_at = None;
-    if seen.status == Status::Graded {
-        seen.feedback = None;
-    }
 }
 
 /// What the feedback policy shows to a learner now.

@@ -12,6 +12,8 @@ pub struct Tried {
     pub attempt_number: i32,
     pub status: Status,
     pub submitted_at: DateTime<Utc>,
+    /// When it became a try: a result from outside may have waited for that.
+    pub taken_at: DateTime<Utc>,
     pub is_passed: Option<bool>,
     /// Of the best grade, after lateness, unrounded.
     pub percent: Option<rust_decimal::Decimal>,
@@ -89,7 +91,7 @@ pub fn is_used_up(rules: &Rules, tries: &[Tried], extra: u32) -> bool {
 #[must_use]
 pub fn next_try_at(configuration: &AssessmentConfiguration, tries: &[Tried]) -> Option<DateTime<Utc>> {
     let wait = TimeDelta::seconds(configuration.tries.cooldown_seconds.into());
-    let last = tries.iter().filter(|tried| tried.status != Status::Returned).map(|tried| tried.submitted_at).max()?;
+    let last = tries.iter().filter(|tried| tried.status != Status::Returned).map(|tried| tried.taken_at).max()?;
     (wait > TimeDelta::zero()).then(|| last.checked_add_signed(wait).unwrap_or(DateTime::<Utc>::MAX_UTC))
 }
 
@@ -100,6 +102,21 @@ pub fn next_try_at(configuration: &AssessmentConfiguration, tries: &[Tried]) -> 
 /// # Errors
 /// Why not.
 pub fn may_try(rules: &Rules, tries: &[Tried], extra: u32, now: DateTime<Utc>) -> Result<(), NotNow> {
+    may_count(rules, tries, extra, now, now)
+}
+
+/// The same for work that has waited since it arrived: the end is held against its arrival, everything else
+/// against now.
+///
+/// # Errors
+/// Why not.
+pub fn may_count(
+    rules: &Rules,
+    tries: &[Tried],
+    extra: u32,
+    arrived: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), NotNow> {
     let configuration = &rules.configuration;
     let stands_in_for_returned =
         |number: i32| tries.iter().any(|tried| tried.attempt_number + 1 == number && tried.status == Status::Returned);
@@ -110,7 +127,7 @@ pub fn may_try(rules: &Rules, tries: &[Tried], extra: u32, now: DateTime<Utc>) -
                 && !stands_in_for_returned(tried.attempt_number)
         };
         let made = u32::try_from(tries.iter().filter(is_extra).count()).unwrap_or(u32::MAX);
-        is_late(now) && made >= extra && !stands_in_for_returned(next_number(tries))
+        is_late(arrived) && made >= extra && !stands_in_for_returned(next_number(tries))
     };
     if let Some(opens) = configuration.opens_at.filter(|opens| now < *opens) {
         return Err(NotNow::Early(opens));

@@ -11,10 +11,11 @@ use crate::assessments::model::{Assessment, AssessmentInput, AssessmentType, Lis
 use crate::audit;
 use crate::config::ContentLimits;
 use crate::criteria::PassingCriteria;
+use crate::evidence;
 use crate::ids::{AssessmentId, AttemptId, LearnerId, QuestId};
 use crate::origin::Origin;
 use crate::quests::model::Quest;
-use crate::quests::service::units_changed;
+use crate::quests::service::{lock_assessments, tried_assessments, units_changed};
 
 /// Reads assessments with where a learner stands; `$where` names the rows, `$1` is the quest, `$2` the learner.
 macro_rules! select_assessments {
@@ -29,8 +30,9 @@ macro_rules! select_assessments {
                       progress.try_due_at AS "try_due_at?", progress.try_ends_at AS "try_ends_at?",
                       progress.try_item_ids AS "try_item_ids?", progress.draft AS "draft?",
                       coalesce((SELECT jsonb_agg(jsonb_build_object('attemptNumber', attempt_number, 'status', status,
-                                                     'submittedAt', submitted_at, 'isPassed', is_passed,
-                                                     'percent', (percent * late_percent * 0.01)::text) ORDER BY attempt_number)
+                                                     'submittedAt', submitted_at, 'takenAt', coalesce(taken_at, submitted_at),
+                                                     'isPassed', is_passed, 'percent', (percent * late_percent * 0.01)::text)
+                                                     ORDER BY attempt_number)
                                 FROM quest_submissions
                                 WHERE attempt_id = attempt.id AND assessment_id = assessment.id), '[]')
                           AS "tries!: Json<Vec<Tried>>"
@@ -144,6 +146,7 @@ pub async fn create_assessment(
     .execute(&mut *connection)
     .await?;
     units_changed(connection, quest).await?;
+    evidence::recall(connection, &[id.0]).await?;
     let details = json!({ "questId": quest.id, "after": input });
     audit::note(connection, origin, "create", "assessment", id.0, details).await?;
     get_assessment(connection, quest.id, id, LearnerId(origin.actor)).await
@@ -163,7 +166,7 @@ pub async fn update_assessment(
     if current.retired_at.is_some() {
         return Err(Refusal::InUse("the assessment is retired and stays as it was"));
     }
-    if kind != current.assessment_type && has_history(connection, current.id).await? {
+    if kind != current.assessment_type && is_tried(connection, current.id).await? {
         return Err(Refusal::InUse("learners have tried this assessment; its type stays"));
     }
     sqlx::query!(
@@ -180,6 +183,7 @@ pub async fn update_assessment(
         // Work may need more reviews now, or have enough.
         ask(connection, current.id, origin.clock.now()).await?;
     }
+    evidence::recall(connection, &[current.id.0]).await?;
     let details = json!({ "questId": quest.id, "before": current.input(), "after": input });
     audit::note(connection, origin, "update", "assessment", current.id.0, details).await?;
     get_assessment(connection, quest.id, current.id, LearnerId(origin.actor)).await
@@ -216,12 +220,7 @@ pub async fn delete_assessment(
     quest: &Quest,
     assessment: &Assessment,
 ) -> Result<(), Refusal> {
-    // This lock makes a learner who tries it now wait for the outcome: the foreign keys of submissions and
-    // of progress look at the row.
-    sqlx::query!("SELECT 1 AS one FROM quest_assessments WHERE id = $1 FOR UPDATE", assessment.id.0)
-        .fetch_optional(&mut *connection)
-        .await?;
-    if has_history(connection, assessment.id).await? {
+    if is_tried(connection, assessment.id).await? {
         return Err(Refusal::InUse("learners have tried this assessment; retire it instead"));
     }
     sqlx::query!("DELETE FROM quest_assessments WHERE id = $1", assessment.id.0).execute(&mut *connection).await?;
@@ -231,14 +230,10 @@ pub async fn delete_assessment(
     Ok(())
 }
 
-async fn has_history(connection: &mut PgConnection, id: AssessmentId) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM quest_submissions WHERE assessment_id = $1)
-               OR EXISTS (SELECT FROM assessment_progress WHERE assessment_id = $1) AS "used!""#,
-        id.0
-    )
-    .fetch_one(connection)
-    .await
+/// Whether learners have tried it; nobody can begin to until the transaction ends.
+async fn is_tried(connection: &mut PgConnection, id: AssessmentId) -> Result<bool, sqlx::Error> {
+    lock_assessments(connection, &[id.0]).await?;
+    Ok(!tried_assessments(connection, &[id.0]).await?.is_empty())
 }
 
 fn passing(input: &AssessmentInput) -> Value {

@@ -8,7 +8,7 @@ use super::allocate::{fall_back, overdue};
 use super::expire::{expire, run_out};
 use super::peer::{Counts, ready, release_ready};
 use super::results::{wake, wakeups};
-use super::{run_allocations, run_expired, run_fallbacks, run_regrades, run_wakeups};
+use super::{run_allocations, run_expired, run_fallbacks, run_recalls, run_regrades, run_wakeups};
 use crate::assessments::model::Refusal;
 use crate::clock::Clock;
 use crate::db::Db;
@@ -23,6 +23,9 @@ pub(super) const BATCH: i64 = 100;
 pub async fn run_jobs(db: &Db, clock: &Clock) {
     if let Err(error) = run_expired(db, clock).await {
         tracing::warn!(%error, "tries whose time is over are handed in later");
+    }
+    if let Err(error) = run_recalls(db, clock).await {
+        tracing::warn!(%error, "results are held against edited assessments later");
     }
     if let Err(error) = run_wakeups(db, clock).await {
         tracing::warn!(%error, "results that wait for assessments are applied later");

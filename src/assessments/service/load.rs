@@ -25,7 +25,8 @@ pub struct Standing {
     pub is_named: bool,
 }
 
-/// Loads where an attempt stands with an assessment of its quest; one statement.
+/// Loads where an attempt stands with an assessment of its quest, in the transaction that works on it; one
+/// statement. The lock keeps an assessment that is tried from becoming another meanwhile; ordinary edits go on.
 ///
 /// # Errors
 /// When the attempt's quest has no such assessment.
@@ -41,8 +42,9 @@ pub async fn standing(
                   progress.try_started_at AS "try_started_at?", progress.try_due_at AS "try_due_at?",
                   progress.try_ends_at AS "try_ends_at?", progress.try_item_ids AS "try_item_ids?", progress.draft AS "draft?",
                   coalesce((SELECT jsonb_agg(jsonb_build_object('attemptNumber', attempt_number, 'status', status,
-                                                 'submittedAt', submitted_at, 'isPassed', is_passed,
-                                                 'percent', (percent * late_percent * 0.01)::text) ORDER BY attempt_number)
+                                                 'submittedAt', submitted_at, 'takenAt', coalesce(taken_at, submitted_at),
+                                                 'isPassed', is_passed, 'percent', (percent * late_percent * 0.01)::text)
+                                                     ORDER BY attempt_number)
                             FROM quest_submissions WHERE attempt_id = attempt.id AND assessment_id = assessment.id), '[]')
                       AS "tries!: Json<Vec<Tried>>",
                   EXISTS (SELECT FROM learning_path_quests WHERE unlock_refs && ARRAY[assessment.id, assessment.quest_id])
@@ -51,7 +53,8 @@ pub async fn standing(
            JOIN quest_assessments AS assessment ON assessment.quest_id = attempt.quest_id
            LEFT JOIN assessment_progress AS progress
                ON progress.attempt_id = attempt.id AND progress.assessment_id = assessment.id
-           WHERE attempt.id = $1 AND assessment.id = $2"#,
+           WHERE attempt.id = $1 AND assessment.id = $2
+           FOR KEY SHARE OF assessment"#,
         attempt.0,
         id.0
     )
@@ -91,8 +94,9 @@ macro_rules! select_submissions {
                       assessment.configuration, assessment.passing_criteria, assessment.retired_at IS NOT NULL AS "is_retired!",
                       progress.passed_at AS "passed_at?", progress.extra_tries AS "extra_tries?",
                       (SELECT jsonb_agg(jsonb_build_object('attemptNumber', attempt_number, 'status', status,
-                                            'submittedAt', submitted_at, 'isPassed', is_passed,
-                                            'percent', (percent * late_percent * 0.01)::text) ORDER BY attempt_number)
+                                            'submittedAt', submitted_at, 'takenAt', coalesce(taken_at, submitted_at),
+                                            'isPassed', is_passed, 'percent', (percent * late_percent * 0.01)::text)
+                                                     ORDER BY attempt_number)
                        FROM quest_submissions
                        WHERE attempt_id = submission.attempt_id AND assessment_id = submission.assessment_id)
                           AS "tries!: Json<Vec<Tried>>",

@@ -248,8 +248,9 @@ async fn regrade_batch(
     let (looked_at, written) = (count(submitted.len()), count(grades.len()));
     let ended = count(ids.len()) < limit;
     sqlx::query!(
-        "UPDATE assessment_regrades SET looked_at = looked_at + $2, changed = changed + $3, newly_passed = newly_passed + $4,
-                after_learner = coalesce($5, after_learner), finished_at = CASE WHEN $6 THEN $7::timestamptz END
+        "UPDATE assessment_regrades SET looked_at = looked_at + $2, total = greatest(total, looked_at + $2),
+                changed = changed + $3, newly_passed = newly_passed + $4, after_learner = coalesce($5, after_learner),
+                finished_at = CASE WHEN $6 THEN $7::timestamptz END
          WHERE id = $1",
         running.id.0,
         looked_at,

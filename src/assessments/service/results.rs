@@ -5,15 +5,14 @@
 //! comes when no try is left, or after the end, is noted as one that met nothing.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::jobs::{Due, Job, run};
 use super::load::{Standing, standing};
 use super::tries::{Handed, check_open, hand_in};
-use crate::assessments::model::{NotNow, Refusal, is_over, may_try};
-use crate::attempts::service::{Loaded, load, refresh};
+use crate::assessments::model::{NotNow, Refusal, is_over, may_count};
+use crate::attempts::service::{load, refresh};
 use crate::clock::Clock;
 use crate::criteria::{CodingResult, Form};
 use crate::db::Db;
@@ -82,22 +81,31 @@ async fn try_waiting(
     }
     let Form::AutoGraded(problem) = &standing.rules.configuration.form else { return Ok(()) };
     let waiting = evidence::waiting(connection, learner.id, Kind::Coding, problem.problem_id, assessment.0).await?;
+    let is_more = i64::try_from(waiting.len()).is_ok_and(|count| count == evidence::BATCH);
+    let mut wakes_at = is_more.then_some(learner.now);
     let mut applied = Vec::new();
     for kept in waiting {
-        let is_met = match may_apply(&standing, learner.now) {
+        let is_met = match may_apply(&standing, kept.received_at, learner.now) {
             Ok(started_at) => {
                 let result = serde_json::from_value::<CodingResult>(kept.result.clone()).unwrap_or_else(|error| {
                     tracing::error!(%error, evidence = %kept.id, "a kept result cannot be read");
                     unreadable()
                 });
                 let data = result.seen_by_learner(&kept.source_id);
-                let handed_in =
-                    take(connection, origin, learner, &mut loaded, &standing, (data, result, started_at)).await?;
+                let handed = Handed {
+                    data,
+                    item_ids: Vec::new(),
+                    started_at,
+                    submitted_at: kept.received_at,
+                    is_auto_submitted: false,
+                    result: Some(result),
+                };
+                let handed_in = hand_in(connection, learner, origin, &mut loaded, &standing, handed).await?;
                 standing = self::standing(connection, attempt, assessment).await?;
-                handed_in
+                handed_in.submission.is_passed == Some(true)
             }
             Err(NotNow::Early(at) | NotNow::Cooling { until: at, .. }) => {
-                wake_at(connection, attempt, assessment, at).await?;
+                wakes_at = Some(at);
                 break;
             }
             Err(_) => false,
@@ -107,36 +115,21 @@ async fn try_waiting(
     if !applied.is_empty() {
         evidence::mark(connection, learner, attempt, (UnitType::Assessment, assessment.0), &applied).await?;
     }
+    if let Some(at) = wakes_at {
+        wake_at(connection, attempt, assessment, at).await?;
+    }
     Ok(())
 }
 
-/// Whether a result is a try now; with the start of a timed one.
-fn may_apply(standing: &Standing, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, NotNow> {
+/// Whether a result is a try now; with the start of a timed one. Limits of time are held against its arrival:
+/// its learner can do nothing about what it has waited for since.
+fn may_apply(standing: &Standing, arrived: DateTime<Utc>, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, NotNow> {
     if let Some(running) = &standing.progress.running {
-        return if is_over(running.ends_at, now) { Err(NotNow::TimeOver) } else { Ok(Some(running.started_at)) };
+        let is_within = arrived >= running.started_at && !is_over(running.ends_at, arrived);
+        return if is_within { Ok(Some(running.started_at)) } else { Err(NotNow::NotStarted) };
     }
-    may_try(&standing.rules, &standing.tries, standing.progress.extra_tries, now)?;
+    may_count(&standing.rules, &standing.tries, standing.progress.extra_tries, arrived, now)?;
     if standing.rules.configuration.time_limit_seconds.is_some() { Err(NotNow::NotStarted) } else { Ok(None) }
-}
-
-async fn take(
-    connection: &mut PgConnection,
-    origin: &Origin,
-    learner: &mut Locked,
-    loaded: &mut Loaded,
-    standing: &Standing,
-    (data, result, started_at): (Value, CodingResult, Option<DateTime<Utc>>),
-) -> Result<bool, Refusal> {
-    let handed = Handed {
-        data,
-        item_ids: Vec::new(),
-        started_at,
-        submitted_at: learner.now,
-        is_auto_submitted: false,
-        result: Some(result),
-    };
-    let handed_in = hand_in(connection, learner, origin, loaded, standing, handed).await?;
-    Ok(handed_in.submission.is_passed == Some(true))
 }
 
 /// A result that says nothing: a try that met nothing.

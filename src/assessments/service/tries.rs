@@ -69,8 +69,8 @@ pub(super) fn check_open(loaded: &Loaded, standing: &Standing) -> Result<(), Ref
     }
 }
 
-/// Starts a timed try; one that is under way stays as it is. Without a time limit nothing runs, and the
-/// answer only shows the task.
+/// Starts a timed try; one that is under way stays as it is. Without a time limit nothing runs; a quiz keeps
+/// the questions that are shown now.
 ///
 /// # Errors
 /// When no try may be made now.
@@ -85,27 +85,37 @@ pub async fn start_try(connection: &mut PgConnection, origin: &Origin, at: At) -
         standing = self::standing(connection, at.attempt, at.assessment).await?;
     }
     may_try(&standing.rules, &standing.tries, standing.progress.extra_tries, learner.now)?;
-    let item_ids = draw(&standing.rules, at.assessment, at.learner, &standing.tries);
-    if let Some(Ends { due, last }) = ends(&standing.rules.configuration, learner.now) {
+    let item_ids = draw(&standing.rules, at.assessment, at.learner, &standing.progress, &standing.tries);
+    let ends = ends(&standing.rules.configuration, learner.now);
+    // Without a time limit only the questions of a quiz are to be remembered.
+    if ends.is_some() || standing.progress.item_ids != item_ids {
         sqlx::query!(
-            "INSERT INTO assessment_progress (attempt_id, assessment_id, try_started_at, try_due_at, try_ends_at, try_item_ids)
+            "INSERT INTO assessment_progress AS known
+                 (attempt_id, assessment_id, try_started_at, try_due_at, try_ends_at, try_item_ids)
              VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (attempt_id, assessment_id) DO UPDATE SET try_started_at = excluded.try_started_at,
                  try_due_at = excluded.try_due_at, try_ends_at = excluded.try_ends_at, try_item_ids = excluded.try_item_ids,
-                 draft = NULL, draft_saved_at = NULL",
+                 draft = CASE WHEN excluded.try_started_at IS NULL THEN known.draft END,
+                 draft_saved_at = CASE WHEN excluded.try_started_at IS NULL THEN known.draft_saved_at END",
             at.attempt.0,
             at.assessment.0,
-            learner.now,
-            due,
-            last,
+            ends.map(|_| learner.now),
+            ends.map(|ends| ends.due),
+            ends.map(|ends| ends.last),
             &item_ids,
         )
         .execute(connection)
         .await?;
-        standing.progress.draft = None;
-        standing.progress.running =
-            Some(Running { started_at: learner.now, due_at: due, ends_at: last, item_ids: item_ids.clone() });
     }
+    if ends.is_some() {
+        standing.progress.draft = None;
+    }
+    standing.progress.running = ends.map(|Ends { due, last }| Running {
+        started_at: learner.now,
+        due_at: due,
+        ends_at: last,
+        item_ids: item_ids.clone(),
+    });
     Ok(view(at, &standing, &item_ids))
 }
 
@@ -137,7 +147,7 @@ fn items_now(at: At, standing: &Standing, now: DateTime<Utc>) -> Result<Vec<Stri
             if standing.rules.configuration.time_limit_seconds.is_some() {
                 return Err(NotNow::NotStarted);
             }
-            Ok(draw(&standing.rules, at.assessment, at.learner, &standing.tries))
+            Ok(draw(&standing.rules, at.assessment, at.learner, &standing.progress, &standing.tries))
         }
     }
 }
@@ -157,12 +167,15 @@ pub async fn save_draft(
     let item_ids = items_now(at, &standing, learner.now)?;
     check_form(&standing.rules, &item_ids, &data)?;
     sqlx::query!(
-        "INSERT INTO assessment_progress (attempt_id, assessment_id, draft, draft_saved_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (attempt_id, assessment_id) DO UPDATE SET draft = excluded.draft, draft_saved_at = excluded.draft_saved_at",
+        "INSERT INTO assessment_progress (attempt_id, assessment_id, draft, draft_saved_at, try_item_ids)
+         VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (attempt_id, assessment_id) DO UPDATE SET draft = excluded.draft,
+             draft_saved_at = excluded.draft_saved_at, try_item_ids = excluded.try_item_ids",
         at.attempt.0,
         at.assessment.0,
         data,
         learner.now,
+        &item_ids,
     )
     .execute(connection)
     .await?;
@@ -277,8 +290,8 @@ pub(super) async fn hand_in(
              ON CONFLICT (assessment_id) DO UPDATE SET requested_at = excluded.requested_at
          )
          INSERT INTO quest_submissions (id, attempt_id, assessment_id, submission_data, status, max_grade, attempt_number,
-                                        submitted_at, started_at, is_auto_submitted, item_ids, fallback_at, result)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $10, $11, $12, $13, $14)",
+                                        submitted_at, started_at, is_auto_submitted, item_ids, fallback_at, result, taken_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $10, $11, $12, $13, $14, $15)",
         id.0,
         loaded.attempt.id.0,
         standing.id.0,
@@ -293,6 +306,7 @@ pub(super) async fn hand_in(
         matches!(configuration.form, Form::Quiz(_)).then_some(handed.item_ids.as_slice()),
         fallback_at,
         handed.result.as_ref().and_then(|result| serde_json::to_value(result).ok()),
+        handed.result.as_ref().map(|_| learner.now),
     )
     .execute(&mut *connection)
     .await?;

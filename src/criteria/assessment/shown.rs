@@ -27,6 +27,19 @@ impl QuizForm {
         drawn.into_iter().map(|item| item.id.clone()).collect()
     }
 
+    /// The same for a try that was begun with these items: it keeps those that are still there, and gets others
+    /// for those that are gone.
+    pub fn draw_again(&self, begun: &[String], seed: &str) -> Vec<String> {
+        let drawn = self.draw(seed);
+        if begun.is_empty() {
+            return drawn;
+        }
+        let mut ids: Vec<String> = self.drawn(begun).into_iter().map(|item| item.id).collect();
+        let others: Vec<String> = drawn.into_iter().filter(|id| !ids.contains(id)).collect();
+        ids.extend(others.into_iter().take(begun.len() - ids.len()));
+        ids
+    }
+
     /// The items with these ids, in this order; those that are gone are left out.
     pub fn drawn(&self, ids: &[String]) -> Vec<Item> {
         ids.iter().filter_map(|id| self.items.iter().find(|item| item.id == *id).cloned()).collect()

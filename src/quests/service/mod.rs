@@ -18,4 +18,4 @@ pub use prerequisites::{
 pub use quest::{clone_quest, create_quest, delete_quest, get_quest, lock_quest, update_quest};
 pub use resources::{create_resource, delete_resource, get_resource, list_resources, order_resources, update_resource};
 pub use steps::{create_step, delete_step, get_step, list_steps, order_steps, retire_step, same_members, update_step};
-pub use units::changed as units_changed;
+pub use units::{changed as units_changed, lock_assessments, tried_assessments};

@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 use serde_json::Value;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::criteria::{Observed, ValidationCriteria};
 use crate::ids::QuestId;
@@ -79,4 +80,31 @@ pub async fn changed(connection: &mut PgConnection, quest: &Quest) -> Result<(),
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Locks assessments against tries: a learner who tries one of them meanwhile waits, and then reads what it
+/// has become. A statement of its own: what follows must see what was committed while this one waited.
+///
+/// # Errors
+/// The database's.
+pub async fn lock_assessments(connection: &mut PgConnection, ids: &[Uuid]) -> Result<(), sqlx::Error> {
+    sqlx::query_scalar!("SELECT id FROM quest_assessments WHERE id = ANY($1) ORDER BY id FOR UPDATE", ids)
+        .fetch_all(connection)
+        .await?;
+    Ok(())
+}
+
+/// Those of these assessments that learners have tried: a try that runs, or a draft, is one too.
+///
+/// # Errors
+/// The database's.
+pub async fn tried_assessments(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT id FROM quest_assessments AS assessment
+         WHERE id = ANY($1) AND (EXISTS (SELECT FROM quest_submissions WHERE assessment_id = assessment.id)
+                                 OR EXISTS (SELECT FROM assessment_progress WHERE assessment_id = assessment.id))",
+        ids
+    )
+    .fetch_all(connection)
+    .await
 }

@@ -18,7 +18,7 @@ fn rules(changes: Value, on_fail: &str) -> Rules {
 }
 
 fn tried(attempt_number: i32, status: Status, when: &str, is_passed: Option<bool>) -> Tried {
-    Tried { attempt_number, status, submitted_at: at(when), is_passed, percent: None }
+    Tried { attempt_number, status, submitted_at: at(when), taken_at: at(when), is_passed, percent: None }
 }
 
 const NOON: &str = "2026-10-01T12:00:00Z";
