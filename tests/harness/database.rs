@@ -42,6 +42,9 @@ pub async fn database() -> PgPool {
             .await
             .unwrap();
         if is_ours {
+            if number == 0 {
+                drop_outdated(&mut keeper, &prefix).await;
+            }
             let options = main.database(&name);
             prepare(&mut keeper, &name, &options).await;
             // The lock goes with the connection, and that with the runtime.
@@ -53,6 +56,26 @@ pub async fn database() -> PgPool {
         }
     }
     unreachable!("numbers do not end")
+}
+
+/// Drops what tests of other migrations have left. One that is in use is left alone.
+async fn drop_outdated(keeper: &mut PgConnection, prefix: &str) {
+    let family = prefix.rsplitn(3, '_').last().unwrap();
+    let outdated: Vec<String> = sqlx::query_scalar(
+        "SELECT datname FROM pg_database WHERE starts_with(datname, $1 || '_') AND NOT starts_with(datname, $2)
+             AND NOT EXISTS (SELECT FROM pg_stat_activity AS used WHERE used.datname = pg_database.datname)",
+    )
+    .bind(family)
+    .bind(prefix)
+    .fetch_all(&mut *keeper)
+    .await
+    .unwrap();
+    for name in outdated {
+        let dropped = sqlx::raw_sql(AssertSqlSafe(format!("DROP DATABASE \"{name}\""))).execute(&mut *keeper).await;
+        if let Err(error) = dropped {
+            eprintln!("{name} is left: {error}");
+        }
+    }
 }
 
 /// Changes with the migrations.
