@@ -21,7 +21,7 @@ async fn load(mut learner: Client, quest: Value, stop: Arc<AtomicBool>, finished
         learner.token = Some(token(learner.id, &["Player"]));
         learner.finish(&quest).await;
         finished.fetch_add(1, Ordering::Relaxed);
-        let breath = Duration::from_millis(rand::rng().random_range(10..60));
+        let breath = Duration::from_millis(rand::rng().random_range(50..150));
         tokio::time::sleep(breath).await;
     }
 }
@@ -49,7 +49,7 @@ async fn a_broker_restart_under_load_loses_no_event_and_fails_no_request() {
     let anonymous = service.anonymous();
     let (stop, finished) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut learners = JoinSet::new();
-    for _ in 0..4 {
+    for _ in 0..3 {
         learners.spawn(load(service.learner(), quest.clone(), stop.clone(), finished.clone()));
     }
     for round in 0..rounds(5, 30) {
