@@ -109,6 +109,40 @@ async fn verify_says_one_line_or_names_each_attempt_that_drifted() {
 }
 
 #[tokio::test]
+async fn verify_finds_lost_events_unless_their_time_was_over() {
+    let pool = database().await;
+    let service = Service::start(&pool).await;
+    let (author, learner, other) = (service.author(), service.learner(), service.learner());
+    let quest = author.quest("Lost", 1, 30).await;
+    learner.finish(&quest).await;
+    other.finish(&quest).await;
+    let url = database_url(&pool);
+    let days = async |days: &str| quests(&["verify", &url, "--event-retention-days", days]).await;
+    let fine = days("30").await;
+    assert_eq!(fine.status.code(), Some(0), "{}", out(&fine));
+
+    let first = format!("DELETE FROM outbox_events WHERE auth_user_id = '{}' AND learner_seq = 1", learner.id);
+    let all = format!("DELETE FROM outbox_events WHERE auth_user_id = '{}'", other.id);
+    for (change, who) in [(first, &learner), (all, &other)] {
+        tamper(&pool, &change).await;
+        let drifted = days("30").await;
+        assert_eq!(drifted.status.code(), Some(1), "{change}");
+        assert!(out(&drifted).contains(&format!("learner {} counts", who.id)), "{}", out(&drifted));
+    }
+    // Whoever came before that time may miss what happened before it.
+    tamper(&pool, "UPDATE learners SET created_at = now() - interval '40 days'").await;
+    tamper(&pool, "UPDATE reward_grants SET granted_at = now() - interval '39 days'").await;
+    let explained = days("30").await;
+    assert_eq!(explained.status.code(), Some(0), "{}", out(&explained));
+    assert_eq!(days("60").await.status.code(), Some(1));
+    // A young grant must still have its event.
+    let young = format!("UPDATE reward_grants SET granted_at = now() WHERE auth_user_id = '{}'", other.id);
+    tamper(&pool, &young).await;
+    let silent = days("30").await;
+    assert!(out(&silent).contains("has no event"), "{}", out(&silent));
+}
+
+#[tokio::test]
 async fn seed_loads_twelve_quests_once() {
     let pool = database().await;
     let database = database_url(&pool);
