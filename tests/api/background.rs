@@ -108,6 +108,55 @@ async fn one_who_cannot_be_judged_is_passed_over(pool: PgPool) {
     service.stop().await;
 }
 
+#[expect(clippy::disallowed_methods, reason = "DDL of the test's own")]
+async fn run(pool: &PgPool, sql: &str) {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(pool).await.unwrap();
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn old_keys_go_in_batches(pool: PgPool) {
+    run(
+        &pool,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF (SELECT count(*) FROM removed) > 1000 THEN RAISE 'too many at once'; END IF; RETURN NULL; END $$;
+         CREATE TRIGGER refuse AFTER DELETE ON idempotency_keys REFERENCING OLD TABLE AS removed
+             FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+         INSERT INTO idempotency_keys (auth_user_id, key, fingerprint, status, headers, body, created_at)
+         SELECT gen_random_uuid(), 'k', '', 201, '[]', '', '2026-08-01' FROM generate_series(1, 2500);
+         INSERT INTO idempotency_keys (auth_user_id, key, fingerprint, status, headers, body, created_at)
+         VALUES (gen_random_uuid(), 'young', '', 201, '[]', '', '2026-09-01T07:00:00Z');",
+    )
+    .await;
+    let service = Service::start(&pool).await;
+    for _ in 0..100 {
+        if rows(&pool, "SELECT key FROM idempotency_keys").await.len() == 1 {
+            return service.stop().await;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("old keys are still there");
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn nothing_is_committed_whose_events_are_not(pool: PgPool) {
+    let service = quiet(&pool, Vec::new()).await;
+    let learner = service.learner();
+    let quest = service.author().quest("Lost", 1, 10).await;
+    let attempt = learner.attempt(&quest).await;
+    run(
+        &pool,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+         CREATE TRIGGER refuse BEFORE UPDATE ON learners FOR EACH ROW EXECUTE FUNCTION refuse();",
+    )
+    .await;
+    learner.complete(&attempt, &attempt["steps"][0], Value::Null).await.problem(500, "internal");
+    assert_eq!(rows(&pool, "SELECT id FROM reward_grants").await, Vec::<Value>::new());
+    run(&pool, "DROP TRIGGER refuse ON learners").await;
+    learner.complete(&attempt, &attempt["steps"][0], Value::Null).await.expect(200);
+    verify(&pool).await;
+    service.stop().await;
+}
+
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn one_whose_attempt_cannot_be_recomputed_is_passed_over(pool: PgPool) {
     let service = quiet(&pool, Vec::new()).await;
