@@ -220,7 +220,7 @@ async fn migrate(database: &DatabaseConfig) -> Result<(), String> {
 async fn verified(database: &DatabaseConfig, retention_days: u32) -> Result<ExitCode, String> {
     let unhurried = DatabaseConfig { database_statement_timeout_ms: 0, ..database.clone() };
     let mut connection = db::dedicated(&unhurried, "quests verify").await.map_err(unusable)?;
-    let kept_since = chrono::Utc::now() - chrono::TimeDelta::days(retention_days.into());
+    let kept_since = Clock::default().now() - chrono::TimeDelta::days(retention_days.into());
     let report = verify::verify(&mut connection, kept_since).await.map_err(|error| error.to_string())?;
     for drift in &report.drifts {
         say(drift)?;
