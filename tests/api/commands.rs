@@ -229,6 +229,7 @@ async fn a_broken_file_loads_nothing_and_says_where() {
         ("v: 1\nquests: [{key: a}]", "/quests/0"),
         ("v: 1\nquests: [", "line"),
         ("v: 1\nsurprise: 1", "surprise"),
+        ("v: 1\nquests: [{key: q, title: Q, description: Q, questType: Practice, difficultyLevel: Beginner, skillTags: [' a', 'a ']}]", "/quests/0/skillTags/1"),
         ("v: 1\nlearningPaths: [{key: p, name: P, description: P, pathType: Course, quests: [{quest: nowhere, difficultyLevel: Beginner}]}]", "/learningPaths/0/quests/0/quest"),
         ("v: 1\nlearningPaths: [{key: p, name: P, description: P, pathType: Course, isPublished: true}]", "no_mandatory_quest"),
     ]
