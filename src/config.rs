@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+/// How long published events are kept where nothing else is set.
+pub const EVENT_RETENTION_DAYS: u32 = 400;
+
 /// The secret of `make run` and the tests. `quests token` signs with this one only.
 pub const DEVELOPMENT_SECRET: &str = "quests-development-secret-do-not-use-in-production";
 
@@ -88,7 +91,7 @@ pub struct BrokerConfig {
     #[arg(long, env = "EVENT_MAX_BYTES", default_value_t = 262_144, value_name = "BYTES")]
     pub event_max_bytes: usize,
     /// How long published events are kept, in days
-    #[arg(long, env = "EVENT_RETENTION_DAYS", default_value_t = 400, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
+    #[arg(long, env = "EVENT_RETENTION_DAYS", default_value_t = EVENT_RETENTION_DAYS, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub event_retention_days: u32,
 }
 

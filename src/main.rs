@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use quests::clock::Clock;
 use quests::commands::files::{self, Source};
 use quests::commands::verify;
-use quests::config::{Config, ContentLimits, DEVELOPMENT_SECRET, DatabaseConfig, JwtConfig};
+use quests::config::{Config, ContentLimits, DEVELOPMENT_SECRET, DatabaseConfig, EVENT_RETENTION_DAYS, JwtConfig};
 use quests::curriculum::{Action, Format};
 use quests::db::{self, Db};
 use quests::http::auth::development_token;
@@ -89,6 +89,9 @@ enum Command {
     Verify {
         #[command(flatten)]
         database: DatabaseConfig,
+        /// How long `serve` keeps published events, in days: older ones may be missing
+        #[arg(long, env = "EVENT_RETENTION_DAYS", default_value_t = EVENT_RETENTION_DAYS, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
+        event_retention_days: u32,
     },
     /// Print the OpenAPI 3.1 document
     Openapi,
@@ -171,7 +174,7 @@ async fn run(command: Command) -> Result<ExitCode, String> {
             let text = files::export_text(&db, &learning_path, format, &limits).await?;
             say(text.trim_end_matches('\n'))?;
         }
-        Command::Verify { database } => return verified(&database).await,
+        Command::Verify { database, event_retention_days } => return verified(&database, event_retention_days).await,
         Command::Openapi => {
             let (_, document) = quests::routes::routes();
             say(&serde_json::to_string_pretty(&document).map_err(|error| error.to_string())?)?;
@@ -218,10 +221,11 @@ async fn migrate(database: &DatabaseConfig) -> Result<(), String> {
     db::MIGRATOR.run(&mut connection).await.map_err(|error| format!("the migration failed: {error}"))
 }
 
-async fn verified(database: &DatabaseConfig) -> Result<ExitCode, String> {
+async fn verified(database: &DatabaseConfig, retention_days: u32) -> Result<ExitCode, String> {
     let unhurried = DatabaseConfig { database_statement_timeout_ms: 0, ..database.clone() };
     let mut connection = db::dedicated(&unhurried, "quests verify").await.map_err(unusable)?;
-    let report = verify::verify(&mut connection).await.map_err(|error| error.to_string())?;
+    let kept_since = Clock::default().now() - chrono::TimeDelta::days(retention_days.into());
+    let report = verify::verify(&mut connection, kept_since).await.map_err(|error| error.to_string())?;
     for drift in &report.drifts {
         say(drift)?;
     }

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-/// Answers of the running service to the demo curriculum (scripts/examples), by operationId.
+/// Answers of the running service to the demo curriculum (scripts/examples), by operationId; under
+/// `requests` the bodies that name its ids.
 const EXAMPLES: &str = include_str!("../openapi/examples.json");
 
 /// Adds the bearer scheme, the schemas of merge patches, and an example to every operation.
@@ -83,7 +84,7 @@ fn patch_name(name: &str) -> String {
     name.replace("Input", "Patch")
 }
 
-/// The captured answer, and ids of the demo curriculum in the path.
+/// The captured answer, a body that names what is there, and ids of the demo curriculum in the path.
 fn give_examples(path: &str, operation: &mut Value, examples: &Map<String, Value>) {
     let name = operation["operationId"].as_str().unwrap_or_default().to_owned();
     if let Some(example) = examples.get(&name) {
@@ -96,11 +97,27 @@ fn give_examples(path: &str, operation: &mut Value, examples: &Map<String, Value
             }
         }
     }
-    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+    if let Some(example) = examples.get(&format!("{name}_accepted"))
+        && let Some(content) = operation.pointer_mut("/responses/202/content/application~1json")
+    {
+        content["example"] = example.clone();
+    }
+    if let Some(body) = examples.get("requests").and_then(|requests| requests.get(&name))
+        && let Some(content) = operation.pointer_mut("/requestBody/content/application~1json")
+    {
+        content["example"] = body.clone();
+    }
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten() {
         let of = |operation: &str, field: &str| examples.get(operation).map(|example| example[field].clone());
         let example = match parameter["name"].as_str() {
             Some("id") if path.starts_with("/v1/attempts/") => of("get_attempt", "id"),
-            Some("id") if path.starts_with("/v1/learning-paths/") => of("get_learning_path", "id"),
+            Some("id") if path.contains("/learning-paths/") => of("get_learning_path", "id"),
+            Some("id") if path.starts_with("/v1/feedback/") => of("give_feedback", "id"),
+            // The first quest of the demo needs nothing, and all the others need it.
+            Some("id") if path.ends_with("/prerequisites") || path.ends_with("/eligibility") => {
+                of("locked_quest", "id")
+            }
             Some("id") if path.starts_with("/v1/submissions/") => of("get_submission", "id"),
             Some("id") if path.starts_with("/v1/peer-reviews/") => of("get_peer_review", "id"),
             Some("id") if path.starts_with("/v1/assessments/") => of("get_assessment", "id"),

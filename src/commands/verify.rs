@@ -1,5 +1,6 @@
 //! `quests verify`: proves that what is stored is what the rows say.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::attempts::model::{Assessments, AttemptStatus, StepProgress, StepStatus, StepType, progress};
@@ -15,11 +16,12 @@ pub struct Report {
 }
 
 /// Recomputes every attempt from its steps and grants, and holds grants and events against each
-/// other. Reads in pages of learners' attempts; writes nothing.
+/// other. Published events older than `kept_since` may be gone. Reads in pages of learners' attempts;
+/// writes nothing.
 ///
 /// # Errors
 /// The database's.
-pub async fn verify(connection: &mut PgConnection) -> Result<Report, sqlx::Error> {
+pub async fn verify(connection: &mut PgConnection, kept_since: DateTime<Utc>) -> Result<Report, sqlx::Error> {
     let mut report = Report::default();
     attempts(connection, &mut report).await?;
     super::verify_evidence::evidence(connection, &mut report).await?;
@@ -33,13 +35,11 @@ pub async fn verify(connection: &mut PgConnection) -> Result<Report, sqlx::Error
     report.grants = u64::try_from(counts.grants).unwrap_or_default();
     report.events = u64::try_from(counts.events).unwrap_or_default();
 
-    // Events older than the retention are gone; a grant younger than its learner's oldest event must have one.
     let silent = sqlx::query_scalar!(
         r#"SELECT 'grant ' || reward.id || ' of learner ' || reward.auth_user_id || ' has no event' AS "drift!"
            FROM reward_grants AS reward
-           WHERE NOT EXISTS (SELECT FROM outbox_events AS event WHERE event.id = reward.id)
-             AND reward.granted_at >= (SELECT min(occurred_at) FROM outbox_events AS event
-                                       WHERE event.auth_user_id = reward.auth_user_id)"#
+           WHERE reward.granted_at >= $1 AND NOT EXISTS (SELECT FROM outbox_events AS event WHERE event.id = reward.id)"#,
+        kept_since
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -52,13 +52,21 @@ pub async fn verify(connection: &mut PgConnection) -> Result<Report, sqlx::Error
     )
     .fetch_all(&mut *connection)
     .await?;
+    // All events of a learner who came after that time must be there; of others, those from the first younger one on.
     let gaps = sqlx::query_scalar!(
-        r#"SELECT 'learner ' || learner.auth_user_id || ' has events up to ' || coalesce(log.last, 0) || ' and counts '
-                  || learner.event_seq || ', ' || log.events || ' of them from ' || log.first AS "drift!"
-           FROM learners AS learner
-           JOIN (SELECT auth_user_id, max(learner_seq) AS last, min(learner_seq) AS first, count(*) AS events
-                 FROM outbox_events GROUP BY auth_user_id) AS log USING (auth_user_id)
-           WHERE log.last <> learner.event_seq OR log.last - log.first + 1 <> log.events"#
+        r#"WITH kept AS (
+               SELECT auth_user_id, event_seq, CASE WHEN created_at >= $1 THEN 1 ELSE (
+                   SELECT min(learner_seq) FROM outbox_events AS event
+                   WHERE event.auth_user_id = learner.auth_user_id AND occurred_at >= $1) END AS first
+               FROM learners AS learner
+           )
+           SELECT 'learner ' || kept.auth_user_id || ' counts ' || event_seq || ' events; from number ' || first || ' on '
+                  || count(event.id) || ' are there, the last one has number ' || coalesce(max(learner_seq), 0) AS "drift!"
+           FROM kept LEFT JOIN outbox_events AS event
+               ON event.auth_user_id = kept.auth_user_id AND event.learner_seq >= first
+           GROUP BY kept.auth_user_id, event_seq, first
+           HAVING count(event.id) <> event_seq - first + 1 OR coalesce(max(learner_seq), first - 1) <> event_seq"#,
+        kept_since
     )
     .fetch_all(&mut *connection)
     .await?;

@@ -193,8 +193,13 @@ fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Pr
         return Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json"));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| if error.inner().is_data() { invalid_at(&error) } else { malformed(error.inner()) })?;
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        // What does not fit may stand in what is no JSON further on.
+        match serde_json::from_slice::<Value>(bytes) {
+            Err(syntax) => malformed(&syntax),
+            Ok(_) => invalid_at(&error),
+        }
+    })?;
     deserializer.end().map_err(|error| malformed(&error))?;
     Ok(value)
 }
@@ -240,9 +245,13 @@ fn idempotency_key(
     body: &[u8],
 ) -> Result<Option<IdempotencyKey>, Problem> {
     let Some(header) = headers.get("idempotency-key").filter(|_| method == Method::POST) else { return Ok(None) };
-    let key = header.to_str().ok().filter(|key| (1..=255).contains(&key.len())).ok_or_else(|| {
-        Problem::new(Code::MalformedHeader, "Idempotency-Key must be 1 to 255 visible ASCII characters")
-    })?;
+    let key = header
+        .to_str()
+        .ok()
+        .filter(|key| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()))
+        .ok_or_else(|| {
+            Problem::new(Code::MalformedHeader, "Idempotency-Key must be 1 to 255 visible ASCII characters")
+        })?;
     let mut hash = Sha256::new();
     hash.update(method.as_str());
     hash.update(uri.path_and_query().map_or("", |path| path.as_str()));

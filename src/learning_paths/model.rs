@@ -26,7 +26,7 @@ sql_enum!(
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
-    "key": "c-programming", "name": "C programming", "description": "From the first program to pointers and files.",
+    "key": "c-evening-class", "name": "C programming (evening class)", "description": "From the first program to pointers and files.",
     "pathType": "Course", "curriculumVersionId": null, "estimatedTotalDurationHours": 60
 }))]
 pub struct LearningPathInput {
@@ -92,7 +92,7 @@ const fn not_started() -> PathStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
-    "key": "first-steps", "title": "First steps", "status": "InProgress",
+    "key": "first-evenings", "title": "The first evenings", "status": "InProgress",
     "startDate": "2026-09-07", "endDate": "2026-10-04"
 }))]
 pub struct ChapterInput {

@@ -33,7 +33,7 @@ impl Locked {
 /// Writes what the learner's transaction has noted, numbered in order; one statement, none if there is nothing.
 ///
 /// # Errors
-/// The database's; a grant that was announced before breaks the primary key, and with it the transaction.
+/// The database's, also when it stores fewer than were noted; a grant that was announced before breaks the primary key, and with it the transaction.
 pub async fn enqueue(connection: &mut PgConnection, learner: &mut Locked, origin: &Origin) -> Result<(), sqlx::Error> {
     if learner.pending.is_empty() {
         return Ok(());
@@ -44,7 +44,7 @@ pub async fn enqueue(connection: &mut PgConnection, learner: &mut Locked, origin
     let causes: Vec<Option<Uuid>> = pending.iter().map(|event| event.causation_id.map(|id| id.0)).collect();
     let data: Vec<serde_json::Value> = pending.iter().map(|event| event.event.data(learner.id)).collect();
     let written = i64::try_from(pending.len()).unwrap_or(i64::MAX);
-    sqlx::query!(
+    let stored = sqlx::query!(
         "/* events:enqueue */
          WITH numbered AS (
              UPDATE learners SET event_seq = event_seq + $2 WHERE auth_user_id = $1 AND event_seq = $3 RETURNING event_seq - $2 AS base
@@ -67,7 +67,12 @@ pub async fn enqueue(connection: &mut PgConnection, learner: &mut Locked, origin
         &data,
     )
     .execute(connection)
-    .await?;
+    .await?
+    .rows_affected();
+    // Somebody else has numbered events of this learner although the row is locked: nothing of this may stand.
+    if stored != written.unsigned_abs() {
+        return Err(sqlx::Error::Protocol(format!("{stored} of {written} events were stored")));
+    }
     learner.event_seq += written;
     Ok(())
 }

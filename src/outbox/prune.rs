@@ -4,6 +4,9 @@ use chrono::{DateTime, Utc};
 
 use crate::db::Db;
 
+/// Rows a statement, so that none runs into the time-out.
+const BATCH: i64 = 1_000;
+
 /// Removes published events and idempotency keys older than given; says how many rows.
 ///
 /// # Errors
@@ -13,8 +16,9 @@ pub async fn prune(db: &Db, events: DateTime<Utc>, keys: DateTime<Utc>) -> Resul
     loop {
         let rows = sqlx::query!(
             "DELETE FROM outbox_events WHERE id IN (
-                 SELECT id FROM outbox_events WHERE occurred_at < $1 AND published_at IS NOT NULL LIMIT 1000)",
-            events
+                 SELECT id FROM outbox_events WHERE occurred_at < $1 AND published_at IS NOT NULL LIMIT $2)",
+            events,
+            BATCH
         )
         .execute(&db.pool)
         .await?
@@ -24,6 +28,20 @@ pub async fn prune(db: &Db, events: DateTime<Utc>, keys: DateTime<Utc>) -> Resul
             break;
         }
     }
-    let rows = sqlx::query!("DELETE FROM idempotency_keys WHERE created_at < $1", keys).execute(&db.pool).await?;
-    Ok(removed + rows.rows_affected())
+    loop {
+        let rows = sqlx::query!(
+            "DELETE FROM idempotency_keys WHERE (auth_user_id, key) IN (
+                 SELECT auth_user_id, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2)
+             AND created_at < $1",
+            keys,
+            BATCH
+        )
+        .execute(&db.pool)
+        .await?
+        .rows_affected();
+        removed += rows;
+        if rows == 0 {
+            return Ok(removed);
+        }
+    }
 }

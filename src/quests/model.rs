@@ -69,8 +69,8 @@ pub struct QuestInput {
     /// Experience points paid once, when the quest is completed
     #[serde(default)]
     pub experience_points_reward: i32,
-    /// Names of skills, distinct
-    #[serde(default)]
+    /// Names of skills, distinct in more than capitals; kept without white space around them, in NFC
+    #[serde(default, deserialize_with = "crate::tags::many")]
     pub skill_tags: Vec<String>,
     /// Subject of the User Service
     pub subject_id: Option<Uuid>,

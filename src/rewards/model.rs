@@ -34,6 +34,7 @@ impl Kind {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SkillReward {
     /// Name of the skill, as the quest's author writes it
+    #[serde(deserialize_with = "crate::tags::one")]
     #[schema(example = "pointers")]
     pub skill_tag: String,
     /// The User Service's id of the skill, once known

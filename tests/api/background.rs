@@ -5,7 +5,7 @@ use sqlx::PgPool;
 
 use crate::enrollments::path;
 use crate::harness::users::Users;
-use crate::harness::{Client, Service, Setup, database, execute, rows, text, verify};
+use crate::harness::{Client, Service, Setup, database, execute, path_of, rows, text, verify};
 
 async fn quiet(pool: &PgPool, mut args: Vec<String>) -> Service {
     args.push("--background-jobs=false".to_owned());
@@ -59,12 +59,12 @@ async fn who_has_done_what_conditions_count_is_found_without_being_enrolled() {
     verify(&pool).await;
 }
 
-/// A learner of whom nothing can be recorded.
+/// A learner of whom nothing can be recorded there.
 #[expect(clippy::disallowed_methods, reason = "DDL of the test's own")]
-async fn cursed(pool: &PgPool, learner: &Client) {
+async fn refused(pool: &PgPool, write: &str, learner: &Client) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'cursed'; END $$;
-         CREATE TRIGGER refuse BEFORE INSERT ON quest_unlocks FOR EACH ROW
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$;
+         CREATE TRIGGER refuse {write} FOR EACH ROW
              WHEN (NEW.auth_user_id = '{}') EXECUTE FUNCTION refuse();",
         learner.id
     )))
@@ -88,7 +88,7 @@ async fn one_who_cannot_be_judged_is_passed_over(pool: PgPool) {
         learner.post(&format!("/v1/learning-paths/{id}/enrollment"), json!({})).await.expect(201);
         learner.finish(&first).await;
     }
-    cursed(&pool, &learners[2]).await;
+    refused(&pool, "BEFORE INSERT ON quest_unlocks", &learners[2]).await;
     let next = path(&pool, "Next", &[(&later, true, criteria)]).await;
     asked_for(&pool, &next).await;
     service.work_in_background().await;
@@ -104,6 +104,89 @@ async fn one_who_cannot_be_judged_is_passed_over(pool: PgPool) {
     service.wait(3600);
     service.work_in_background().await;
     assert_eq!(announced(&pool, &learners[2]).await, ["In time"]);
+    verify(&pool).await;
+    service.stop().await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "DDL of the test's own")]
+async fn run(pool: &PgPool, sql: &str) {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(pool).await.unwrap();
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn old_keys_go_in_batches(pool: PgPool) {
+    run(
+        &pool,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF (SELECT count(*) FROM removed) > 1000 THEN RAISE 'too many at once'; END IF; RETURN NULL; END $$;
+         CREATE TRIGGER refuse AFTER DELETE ON idempotency_keys REFERENCING OLD TABLE AS removed
+             FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+         INSERT INTO idempotency_keys (auth_user_id, key, fingerprint, status, headers, body, created_at)
+         SELECT gen_random_uuid(), 'k', '', 201, '[]', '', '2026-08-01' FROM generate_series(1, 2500);
+         INSERT INTO idempotency_keys (auth_user_id, key, fingerprint, status, headers, body, created_at)
+         VALUES (gen_random_uuid(), 'young', '', 201, '[]', '', '2026-09-01T07:00:00Z');",
+    )
+    .await;
+    let service = Service::start(&pool).await;
+    for _ in 0..100 {
+        if rows(&pool, "SELECT key FROM idempotency_keys").await.len() == 1 {
+            return service.stop().await;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("old keys are still there");
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn nothing_is_committed_whose_events_are_not(pool: PgPool) {
+    let service = quiet(&pool, Vec::new()).await;
+    let learner = service.learner();
+    let quest = service.author().quest("Lost", 1, 10).await;
+    let attempt = learner.attempt(&quest).await;
+    run(
+        &pool,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+         CREATE TRIGGER refuse BEFORE UPDATE ON learners FOR EACH ROW EXECUTE FUNCTION refuse();",
+    )
+    .await;
+    learner.complete(&attempt, &attempt["steps"][0], Value::Null).await.problem(500, "internal");
+    assert_eq!(rows(&pool, "SELECT id FROM reward_grants").await, Vec::<Value>::new());
+    run(&pool, "DROP TRIGGER refuse ON learners").await;
+    learner.complete(&attempt, &attempt["steps"][0], Value::Null).await.expect(200);
+    verify(&pool).await;
+    service.stop().await;
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn one_whose_attempt_cannot_be_recomputed_is_passed_over(pool: PgPool) {
+    let service = quiet(&pool, Vec::new()).await;
+    let author = service.author();
+    let (quest, later) = (author.quest("Edited", 2, 10).await, author.quest("Edited later", 2, 10).await);
+    let learners: Vec<Client> = (0..5).map(|_| service.learner()).collect();
+    let mut attempts = Vec::new();
+    for learner in &learners {
+        for quest in [&quest, &later] {
+            let attempt = learner.attempt(quest).await;
+            learner.complete(&attempt, &attempt["steps"][0], Value::Null).await.expect(200);
+            attempts.push((learner, format!("/v1/attempts/{}", text(&attempt["id"]))));
+        }
+    }
+    refused(&pool, "BEFORE UPDATE ON user_quest_attempts", &learners[2]).await;
+    // What is left is done already: the quests complete.
+    for quest in [&quest, &later] {
+        let steps = author.get(&format!("{}/steps", path_of(quest))).await.expect(200);
+        let step = text(&steps["items"][1]["id"]).to_owned();
+        author.post(&format!("{}/steps/{step}/retire", path_of(quest)), json!({})).await.expect(200);
+    }
+    service.work_in_background().await;
+    assert_eq!(rows(&pool, "SELECT 1 FROM unit_recomputes").await.len(), 0, "the edits are worked off");
+    let status = "SELECT count(*) AS done FROM user_quest_attempts WHERE status = 'Completed'";
+    assert_eq!(rows(&pool, status).await[0]["done"], json!(8));
+    // The learner's own call computes it, when what was in the way is gone.
+    execute(&pool, "DROP TRIGGER refuse ON user_quest_attempts".to_owned()).await;
+    for (learner, attempt) in attempts {
+        assert_eq!(learner.get(&attempt).await.expect(200)["status"], json!("Completed"));
+    }
     verify(&pool).await;
     service.stop().await;
 }

@@ -58,6 +58,8 @@ async fn a_new_quest_is_inactive_and_says_where_it_is() {
         ("experiencePointsReward", json!(1_000_000_000)),
         ("estimatedDurationMinutes", json!(-5)),
         ("skillTags", json!(["a", "A"])),
+        ("skillTags", json!([" a", "a "])),
+        ("skillTags", json!(["\u{e9}", "e\u{301}"])),
         ("subjectId", json!("abc")),
         ("surprise", json!(1)),
     ] {
@@ -367,6 +369,7 @@ async fn skill_rewards_are_set_as_a_whole_or_split_over_the_tags() {
         (json!([{"skillTag": "a", "points": 0}]), "/rewards/0/points"),
         (json!([{"skillTag": "", "points": 1}]), "/rewards/0/skillTag"),
         (json!([{"skillTag": "a", "points": 1}, {"skillTag": "A", "points": 1}]), "/rewards/1/skillTag"),
+        (json!([{"skillTag": "a", "points": 1}, {"skillTag": "a ", "points": 1}]), "/rewards/1/skillTag"),
     ] {
         let refused = author.put(&path, json!({"rewards": wrong})).await.problem(422, "validation_failed");
         points_at(&refused, pointer);
@@ -458,8 +461,7 @@ async fn each_filter_narrows_the_list() {
     let (author, other) = (service.author(), service.author());
     let subject = Uuid::new_v4();
     let mine = author.draft("Mine", 0).await;
-    let change =
-        json!({"questType": "Project", "difficultyLevel": "Expert", "subjectId": subject, "skillTags": ["Rare"]});
+    let change = json!({"questType": "Project", "difficultyLevel": "Expert", "subjectId": subject, "skillTags": ["Rare", " ca\u{66}e\u{301} "]});
     author.patch(&path_of(&mine), change).await.expect(200);
     let mut talk = step("talk");
     talk["stepType"] = json!("Discussion");
@@ -471,7 +473,13 @@ async fn each_filter_narrows_the_list() {
         ("difficultyLevel=Expert".to_owned(), vec![&mine]),
         (format!("subjectId={subject}"), vec![&mine]),
         ("skillTag=Rare".to_owned(), vec![&mine]),
-        ("skillTag=loops".to_owned(), vec![&theirs]),
+        ("skillTag=rARE".to_owned(), vec![&mine]),
+        ("skillTag=CAF%C3%89".to_owned(), vec![&mine]),
+        ("skillTag=%20loops".to_owned(), vec![&theirs]),
+        ("skillTag=loop".to_owned(), vec![]),
+        ("skillTag=".to_owned(), vec![&theirs, &mine]),
+        ("q=".to_owned(), vec![&theirs, &mine]),
+        ("q=%20".to_owned(), vec![&theirs, &mine]),
         ("stepType=Discussion".to_owned(), vec![&mine]),
         ("stepType=Reflection".to_owned(), vec![&theirs]),
         ("stepType=Video".to_owned(), vec![]),
@@ -489,7 +497,15 @@ async fn each_filter_narrows_the_list() {
         assert_eq!(ids(&found), want.iter().map(|quest| quest["id"].clone()).collect::<Vec<_>>(), "{query}");
     }
     author.get("/v1/quests?subjectId=x").await.problem(400, "malformed_id");
-    for query in ["questType=Raid", "collaborative=1", "isActive=yes", "createdBy=you", "sort=best", "sort=relevance"] {
+    for query in [
+        "questType=Raid",
+        "collaborative=1",
+        "isActive=yes",
+        "createdBy=you",
+        "sort=best",
+        "sort=relevance",
+        "sort=relevance&q=%20",
+    ] {
         author.get(&format!("/v1/quests?{query}")).await.problem(422, "validation_failed");
     }
 }

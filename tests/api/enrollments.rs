@@ -52,6 +52,30 @@ async fn enrolled(learner: &Client, path: &str) -> Value {
     learner.post(&format!("/v1/learning-paths/{path}/enrollment"), json!({})).await.expect(201)
 }
 
+#[tokio::test]
+async fn points_in_a_path_end_at_the_largest_number() {
+    let pool = database().await;
+    let service = Service::start(&pool).await;
+    let (author, learner) = (service.author(), service.learner());
+    let quest = author.quest("Rich", 2, 50).await;
+    let id = path(&pool, "Riches", &[(&quest, true, Value::Null)]).await;
+    enrolled(&learner, &id).await;
+    execute(&pool, format!("UPDATE quest_steps SET experience_points = 20 WHERE quest_id = '{}'", text(&quest["id"])))
+        .await;
+    let attempt = learner.attempt(&quest).await;
+    // The start has summed them up.
+    execute(&pool, format!("UPDATE user_learning_path_progress SET total_experience_earned = 2147483640 WHERE learning_path_id = '{id}'")).await;
+    learner.complete(&attempt, &attempt["steps"][0], Value::Null).await.expect(200);
+    let earned = rows(
+        &pool,
+        &format!(
+            "SELECT total_experience_earned AS earned FROM user_learning_path_progress WHERE learning_path_id = '{id}'"
+        ),
+    )
+    .await;
+    assert_eq!(earned[0]["earned"], json!(2_147_483_647_i64));
+}
+
 /// Asks until the quest was announced to the learner.
 async fn until_announced(pool: &PgPool, learner: &Client, quest: &Value) {
     let sql = format!(

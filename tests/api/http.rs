@@ -76,7 +76,16 @@ async fn whatever_is_wrong_with_a_request_is_a_problem_with_its_code() {
     for kind in ["application/json; charset=utf-8", "Application/JSON", "application/merge-patch+json"] {
         post(Some(kind), &good).await.expect(201);
     }
-    for broken in ["{", "{\"title\": }", "nul", "{\"title\": \"\\ud800\"}", "{\"title\":\"a\",}", "\u{feff}{}", "\0"] {
+    for broken in [
+        "{",
+        "{\"title\": }",
+        "nul",
+        "{\"title\": \"\\ud800\"}",
+        "{\"title\":\"a\",}",
+        "{\"title\":1,,,",
+        "\u{feff}{}",
+        "\0",
+    ] {
         post(JSON, broken).await.problem(400, "malformed_json");
     }
     post(JSON, &format!("{good} {{}}")).await.problem(400, "malformed_json");
@@ -430,7 +439,7 @@ async fn a_key_makes_a_post_happen_once() {
     // Another caller's key is another key.
     assert_ne!(keyed(&two, "k", "/v1/quests", &body).await.expect(201)["id"], second.json()["id"]);
     assert_eq!(rows(&pool, "SELECT id FROM quests").await.len(), 2);
-    for wrong in ["", &"k".repeat(256)] {
+    for wrong in ["", "a b", "a\tb", "\u{e9}", &"k".repeat(256)] {
         keyed(&one, wrong, "/v1/quests", &body).await.problem(400, "malformed_header");
     }
     keyed(&one, &"k".repeat(255), "/v1/quests", &body).await.expect(201);
@@ -447,7 +456,7 @@ async fn concurrent_requests_with_one_key_have_one_effect() {
     let service = Service::start(&pool).await;
     let author = service.author();
     for round in 0..10 {
-        let (key, body) = (format!("race {round}"), new_quest(&format!("Race {round}")));
+        let (key, body) = (format!("race-{round}"), new_quest(&format!("Race {round}")));
         let replies = join_all((0..10).map(|_| keyed(&author, &key, "/v1/quests", &body))).await;
         let (done, running): (Vec<Reply>, Vec<Reply>) = replies.into_iter().partition(|reply| reply.status == 201);
         assert!(!done.is_empty());
@@ -494,7 +503,7 @@ async fn a_refusal_frees_its_key_and_a_counted_try_is_kept() {
     assert_eq!(again.text, first.text);
     assert_eq!(first.problem(422, "criteria_not_met")["attemptsCount"], 1);
     assert_eq!(again.problem(422, "criteria_not_met")["attemptsCount"], 1);
-    let done = keyed(&learner, "another try", &complete, &claim).await.expect(200);
+    let done = keyed(&learner, "another-try", &complete, &claim).await.expect(200);
     assert_eq!(done["step"]["attemptsCount"], 2);
 }
 

@@ -230,9 +230,10 @@ async fn save(
              FROM unnest($19::uuid[], $20::text[], $21::uuid[], $22::text[], $23::text[], $24::uuid[], $25::int[])
                  AS reward (id, objective, objective_id, kind, tag, skill, points)
          ), counted AS (
-             UPDATE user_learning_path_progress AS path SET total_experience_earned = path.total_experience_earned + $28
+             UPDATE user_learning_path_progress AS path
+             SET total_experience_earned = least(path.total_experience_earned::bigint + $28, 2147483647)::int
              FROM learning_path_quests AS link
-             WHERE $28 > 0 AND path.auth_user_id = $2 AND path.left_at IS NULL
+             WHERE $28::int > 0 AND path.auth_user_id = $2 AND path.left_at IS NULL
                AND link.learning_path_id = path.learning_path_id
                AND link.quest_id = (SELECT quest_id FROM user_quest_attempts WHERE id = $1)
          )

@@ -10,6 +10,7 @@ use crate::http::FieldError;
 use crate::http::validate::Checks;
 use crate::quests::model::{QuestInput, ResourceInput, StepInput};
 use crate::rewards::SkillReward;
+use crate::tags;
 
 /// Every field at fault.
 #[must_use]
@@ -31,7 +32,7 @@ pub fn check_quest(input: &QuestInput, limits: &ContentLimits) -> Checks {
     for (index, tag) in input.skill_tags.iter().enumerate() {
         let pointer = format!("/skillTags/{index}");
         checks.text(&pointer, tag, 1, limits.max_skill_tag_chars);
-        checks.require(seen.insert(tag.to_lowercase()), &pointer, "stands there already");
+        checks.require(seen.insert(tags::tidy(tag).to_lowercase()), &pointer, "stands there already");
     }
     let most = limits.max_prerequisites;
     checks.require(
@@ -112,7 +113,7 @@ pub fn check_rewards(rewards: &[SkillReward], limits: &ContentLimits) -> Checks 
     for (index, reward) in rewards.iter().enumerate() {
         let pointer = format!("/rewards/{index}/skillTag");
         checks.text(&pointer, &reward.skill_tag, 1, limits.max_skill_tag_chars);
-        checks.require(seen.insert(reward.skill_tag.to_lowercase()), &pointer, "stands there already");
+        checks.require(seen.insert(tags::tidy(&reward.skill_tag).to_lowercase()), &pointer, "stands there already");
         checks.range(&format!("/rewards/{index}/points"), reward.points, 1, limits.max_experience_points);
     }
     checks

@@ -17,6 +17,7 @@ use crate::http::{Answer, Caller, Code, Command, FieldError, Page, Path, Problem
 use crate::ids::QuestId;
 use crate::quests::model::{DifficultyLevel, Filter, Quest, QuestInput, QuestType, QuestWithMy, Sort, StepType};
 use crate::quests::service::{self, Cursor};
+use crate::tags;
 use crate::unlocks::my;
 
 /// What `GET /v1/quests` takes.
@@ -28,13 +29,13 @@ pub struct ListQuests {
     pub difficulty_level: Option<DifficultyLevel>,
     /// Subject of the User Service
     pub subject_id: Option<uuid::Uuid>,
-    /// Quests that carry this tag
+    /// Quests that carry this tag, in capitals or not; blank is as if left out
     pub skill_tag: Option<String>,
     /// Quests with a step of this type
     pub step_type: Option<StepType>,
     /// Quests with (true) or without (false) a Discussion step or peer review
     pub collaborative: Option<bool>,
-    /// Words to look for in title, tags and description
+    /// Words to look for in title, tags and description; blank is as if left out
     pub q: Option<String>,
     /// Authors only: drafts and deactivated ones (false), active ones (true); left out, both
     pub is_active: Option<bool>,
@@ -68,6 +69,9 @@ pub async fn list_quests(
     Query(query): Query<ListQuests>,
 ) -> Result<Response, Problem> {
     let limit = paging::limit(query.limit)?;
+    // A search box that was cleared asks for nothing.
+    let q = query.q.filter(|words| !words.trim().is_empty());
+    let skill_tag = query.skill_tag.map(|tag| tags::tidy(&tag)).filter(|tag| !tag.is_empty());
     let only_authors = |name: &str| Problem::new(Code::Forbidden, format!("{name} is a filter for authors"));
     if !caller.roles.author {
         if query.is_active == Some(false) {
@@ -77,7 +81,7 @@ pub async fn list_quests(
             return Err(only_authors("createdBy"));
         }
     }
-    for (name, text) in [("q", &query.q), ("skillTag", &query.skill_tag)] {
+    for (name, text) in [("q", &q), ("skillTag", &skill_tag)] {
         if text.as_ref().is_some_and(|text| text.contains('\0') || text.chars().count() > 500) {
             return Err(Problem::invalid(vec![FieldError::new(
                 name,
@@ -85,8 +89,8 @@ pub async fn list_quests(
             )]));
         }
     }
-    let sort = query.sort.unwrap_or(if query.q.is_some() { Sort::Relevance } else { Sort::Newest });
-    if sort == Sort::Relevance && query.q.is_none() {
+    let sort = query.sort.unwrap_or(if q.is_some() { Sort::Relevance } else { Sort::Newest });
+    if sort == Sort::Relevance && q.is_none() {
         return Err(Problem::invalid(vec![FieldError::new("sort", "relevance needs q")]));
     }
     let cursor: Option<Cursor> = paging::after(query.cursor.as_deref())?;
@@ -104,10 +108,10 @@ pub async fn list_quests(
         quest_type: query.quest_type,
         difficulty_level: query.difficulty_level,
         subject_id: query.subject_id,
-        skill_tag: query.skill_tag,
+        skill_tag,
         step_type: query.step_type,
         collaborative: query.collaborative,
-        q: query.q,
+        q,
         is_active: if caller.roles.author { query.is_active } else { Some(true) },
         created_by: query.created_by.map(|Me::Me| caller.id),
     };

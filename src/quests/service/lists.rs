@@ -36,7 +36,9 @@ macro_rules! page {
                WHERE ($1::quest_type IS NULL OR quest_type = $1)
                  AND ($2::difficulty_level IS NULL OR difficulty_level = $2)
                  AND ($3::uuid IS NULL OR subject_id = $3)
-                 AND ($4::text IS NULL OR skill_tags @> ARRAY[$4])
+                 -- The spellings that there are, so that the index of the tags serves
+                 AND ($4::text IS NULL OR quest.skill_tags && ARRAY(
+                     SELECT DISTINCT tag FROM quests, unnest(quests.skill_tags) AS tag WHERE lower(tag) = lower($4)))
                  AND ($5::step_type IS NULL OR EXISTS (
                      SELECT FROM quest_steps WHERE quest_id = quest.id AND retired_at IS NULL AND step_type = $5))
                  AND ($6::boolean IS NULL OR $6 = (EXISTS (
