@@ -71,7 +71,7 @@ pub struct FileQuest {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub experience_points_reward: i32,
     /// Names of skills, distinct
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::tags::many")]
     pub skill_tags: Vec<String>,
     /// Subject of the User Service
     #[serde(skip_serializing_if = "Option::is_none")]
