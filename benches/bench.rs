@@ -565,7 +565,7 @@ impl Texts {
             save: one("attempts:save", &["/* attempts:save */"])?,
             enqueue: one("events:enqueue", &["/* events:enqueue */"])?,
             get: one("quests:get", &["/* quests:get */"])?,
-            my: one("my", &["\"opened_before!\"", "\"met!\"", "WHERE quest.id = ANY($2)"])?,
+            my: one("my", &["/* unlocks:load */", "SELECT DISTINCT unnest($3::uuid[])"])?,
             list: one("list", &["\"step_count!\",0::real", "ORDER BY created_at DESC, quest.id DESC LIMIT $12"])?,
         })
     }
@@ -580,7 +580,7 @@ impl Texts {
         Ok(match operation {
             Operation::CompleteStep => self.complete_step()?,
             Operation::ReadQuest => {
-                let my = with(&self.my, &[learner, format!("ARRAY[{}]::uuid[]", uuid("quest_id"))])?;
+                let my = self.my(&learner, &uuid("quest_id"))?;
                 format!("{}{my};\n{};\n", head(&random), with(&self.get, &[uuid("quest_id")])?)
             }
             Operation::ListQuests => {
@@ -594,11 +594,15 @@ impl Texts {
                 values.push((PAGE + 1).to_string());
                 let page: Vec<String> =
                     (QUESTS - PAGE..=QUESTS).rev().map(|n| format!("'{:032}'", QUEST + n)).collect();
-                let page = format!("ARRAY[{}]::uuid[]", page.join(", "));
-                let my = with(&self.my, &[learner, page])?;
+                let my = self.my(&learner, &page.join(", "))?;
                 format!("{}{};\n{my};\n", head(&random[..1]), with(&self.list, &values)?)
             }
         })
+    }
+
+    /// How a learner stands with these quests.
+    fn my(&self, learner: &str, quests: &str) -> Result<String, Fail> {
+        with(&self.my, &[format!("ARRAY[{learner}]::uuid[]"), "now()".into(), format!("ARRAY[{quests}]::uuid[]")])
     }
 
     /// The step after the last one of the client's next learner.
@@ -718,7 +722,12 @@ fn with(text: &str, values: &[String]) -> Result<String, Fail> {
     let mut result = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let number: usize = part[..digits].parse().map_err(|_| format!("a $ without a number in: {text}"))?;
+        // That of a JSON path.
+        if digits == 0 {
+            result = result + "$" + part;
+            continue;
+        }
+        let number: usize = part[..digits].parse()?;
         let value = number.checked_sub(1).and_then(|index| values.get(index));
         result += value.ok_or_else(|| format!("no value for ${number}: mend benches/bench.rs: {text}"))?;
         result += &part[digits..];
