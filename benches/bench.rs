@@ -724,7 +724,8 @@ fn with(text: &str, values: &[String]) -> Result<String, Fail> {
         let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         // That of a JSON path.
         if digits == 0 {
-            result = result + "$" + part;
+            result.push('$');
+            result += part;
             continue;
         }
         let number: usize = part[..digits].parse()?;
