@@ -136,7 +136,10 @@ async fn next(connection: &mut PgConnection, after: Uuid) -> Result<Option<Reque
 
 async fn serve(db: &Db, clock: &Clock, request: Request) -> Result<(), sqlx::Error> {
     let Request { assessment, requested_at, .. } = request;
-    let rules = Rules::read(assessment, &request.configuration, &request.passing_criteria).ok();
+    // One that cannot be read has nothing to hand out; the edit that mends it asks anew.
+    let rules = Rules::read(assessment, &request.configuration, &request.passing_criteria)
+        .inspect_err(|refusal| tracing::error!(%refusal, %assessment, "no peer reviews can be handed out"))
+        .ok();
     if let Some(Form::PeerReview { peer, .. }) = rules.map(|rules| rules.configuration.form) {
         let counts = Counts::of(&peer);
         loop {
