@@ -78,6 +78,9 @@ pub struct BrokerConfig {
     /// Events published and confirmed together
     #[arg(long, env = "OUTBOX_BATCH", default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=10_000))]
     pub outbox_batch: i64,
+    /// Longest pause before the broker is tried again, in milliseconds
+    #[arg(long, env = "AMQP_RETRY_MAX_MS", default_value_t = 5_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(200..=600_000))]
+    pub amqp_retry_max_ms: u64,
     /// How often the log is looked at for events of other replicas, in milliseconds
     #[arg(long, env = "OUTBOX_POLL_MS", default_value_t = 500, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub outbox_poll_ms: u64,

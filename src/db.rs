@@ -19,7 +19,9 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 /// # Errors
 /// When the URL is not one of PostgreSQL.
 pub fn connect_options(config: &DatabaseConfig, name: &str) -> Result<PgConnectOptions, sqlx::Error> {
-    Ok(PgConnectOptions::from_str(&config.database_url)?.application_name(name).options([
+    let options = PgConnectOptions::from_str(&config.database_url)?.application_name(name);
+    // More than we have statements, so that none is ever parsed and planned twice on a connection.
+    Ok(options.statement_cache_capacity(512).options([
         ("statement_timeout", config.database_statement_timeout_ms.to_string()),
         ("idle_in_transaction_session_timeout", config.database_idle_transaction_timeout_ms.to_string()),
         // Our statements are short. Where the planner thinks otherwise, e.g. because a table has no statistics

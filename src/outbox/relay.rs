@@ -21,7 +21,6 @@ use crate::ids::{EventId, LearnerId};
 /// Key of the session advisory lock that makes one relay the active one.
 const RELAY_LOCK: i64 = 0x5155_4553_5453_0001;
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(15);
 
 /// What the relay works with.
 #[derive(Debug)]
@@ -54,6 +53,7 @@ pub async fn run(relay: Relay) {
     };
     relay.state.send_replace(Broker::Down("connecting".to_owned()));
     let mut backoff = FIRST_BACKOFF;
+    let longest_backoff = Duration::from_millis(relay.broker.amqp_retry_max_ms);
     // After a refusal so many events go one by one: the one that is refused is among them.
     let mut suspicious: i64 = 0;
     while !relay.stop.is_cancelled() {
@@ -83,7 +83,7 @@ pub async fn run(relay: Relay) {
             () = tokio::time::sleep(pause) => {}
             () = relay.stop.cancelled() => return,
         }
-        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        backoff = (backoff * 2).min(longest_backoff);
     }
 }
 

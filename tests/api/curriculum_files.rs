@@ -1,6 +1,7 @@
 //! Curriculum as files: plan, apply, export, and draft paths of curriculum versions.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -255,12 +256,15 @@ async fn what_somebody_makes_meanwhile_is_not_overwritten() {
         let mut somebody = pool.begin().await.unwrap();
         execute(&mut *somebody, make.to_owned()).await;
         let (reply, ()) = tokio::join!(try_apply(&author, &file, &planned["fingerprint"]), async {
-            let waits =
-                "SELECT 1 AS one FROM pg_locks JOIN pg_database ON pg_database.oid = database OR database IS NULL
-                         WHERE NOT granted AND datname = current_database()";
-            while rows(&pool, waits).await.is_empty() {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            }
+            let waits = "SELECT 1 AS one FROM pg_stat_activity
+                         WHERE wait_event_type = 'Lock' AND datname = current_database()";
+            tokio::time::timeout(Duration::from_secs(30), async {
+                while rows(&pool, waits).await.is_empty() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            })
+            .await
+            .expect("applying waits for somebody");
             somebody.commit().await.unwrap();
         });
         reply.problem(409, "key_taken");

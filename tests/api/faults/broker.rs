@@ -21,7 +21,7 @@ async fn load(mut learner: Client, quest: Value, stop: Arc<AtomicBool>, finished
         learner.token = Some(token(learner.id, &["Player"]));
         learner.finish(&quest).await;
         finished.fetch_add(1, Ordering::Relaxed);
-        let breath = Duration::from_millis(rand::rng().random_range(50..150));
+        let breath = Duration::from_millis(rand::rng().random_range(200..500));
         tokio::time::sleep(breath).await;
     }
 }
@@ -41,7 +41,8 @@ async fn until_broker_is(anonymous: &Client, state: &str) {
 async fn a_broker_restart_under_load_loses_no_event_and_fails_no_request() {
     let pool = database().await;
     let node = Node::start().await;
-    let setup = Setup { amqp_url: Some(node.url.clone()), ..Setup::default() };
+    let args = vec!["--amqp-retry-max-ms=500".to_owned()];
+    let setup = Setup { amqp_url: Some(node.url.clone()), args, ..Setup::default() };
     let exchange = setup.exchange.clone();
     let mut consumers = vec![Consumer::start(&node.url, &exchange).await];
     let service = Service::start_with(&pool, setup).await;
