@@ -28,7 +28,7 @@ pub use peer::{OpenWork, Pairs, PeerReview, PeerReviewInput, ReviewState, Review
 pub use preview::{Preview, PreviewInput, PreviewOutcome};
 pub use refusal::Refusal;
 pub use regrade::{Change, GradeShown, Regrade, Regraded};
-pub use standing::{Listed, Progress, Running, draw, my};
+pub use standing::{Listed, NewItems, Progress, Running, draw, my};
 pub use submission::{
     AnonymousReview, Decision, Grading, How, ItemResult, ReviewOfPeer, RubricScore, Shows, Status, Submission,
     SubmissionForGrader, Submitted, answers_that_fit, item_results, shown_to,

@@ -313,7 +313,7 @@ async fn a_score_that_is_held_back_is_not_in_what_the_grader_said() {
 }
 
 #[tokio::test]
-async fn a_try_that_was_begun_keeps_its_questions() {
+async fn a_try_keeps_the_questions_that_its_learner_has_seen() {
     let pool = database().await;
     let service = quiet(&pool).await;
     let author = service.author();
@@ -325,14 +325,18 @@ async fn a_try_that_was_begun_keeps_its_questions() {
     let ids = |task: &Value| -> Vec<String> {
         task["items"].as_array().unwrap().iter().map(|item| text(&item["id"]).to_owned()).collect()
     };
-    for begins_with in ["a start", "a draft"] {
+    let list = format!("/v1/quests/{}/assessments", text(&quest["id"]));
+    for begins_with in ["a look", "a look at the list", "a start", "a draft"] {
         change(&author, &quest, &assessment, pool_of(&items[..6])).await;
         let learner = service.learner();
+        assert_eq!(learner.get(&path).await.expect(200)["task"]["items"], Value::Null, "shown from the start on");
         let attempt = learner.attempt(&quest).await;
-        let asked = ids(&learner.get(&path).await.expect(200)["task"]);
-        if begins_with == "a start" {
-            learner.start(&attempt, &assessment).await.expect(200);
-        } else {
+        let asked = match begins_with {
+            "a look at the list" => ids(&learner.get(&list).await.expect(200)["items"][0]["task"]),
+            "a start" => ids(&learner.start(&attempt, &assessment).await.expect(200)["task"]),
+            _ => ids(&learner.get(&path).await.expect(200)["task"]),
+        };
+        if begins_with == "a draft" {
             learner.save(&attempt, &assessment, json!({"answers": {asked[0].as_str(): true}})).await.expect(200);
         }
         change(&author, &quest, &assessment, pool_of(&items)).await;

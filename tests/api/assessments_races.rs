@@ -129,6 +129,8 @@ async fn calls_cost_few_statements_whatever_the_number_of_tries() {
         author.get("/v1/submissions?status=graded").await.expect(200);
         within("the queue", 1);
         learner.get(&format!("{}/assessments", path_of(&quest))).await.expect(200);
+        within("the assessments with new questions", 3);
+        learner.get(&format!("{}/assessments", path_of(&quest))).await.expect(200);
         within("the assessments", 2);
         for _ in 0..10 * round {
             learner.hand_in(&attempt, &assessment, json!({})).await.expect(201);

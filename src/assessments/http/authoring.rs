@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::checks::{check_assessment, check_result};
 use super::tries::hand_in_what_ran_out;
-use crate::assessments::model::{Assessment, AssessmentInput, Listed, Preview, PreviewInput, Rules};
+use crate::assessments::model::{Assessment, AssessmentInput, Listed, NewItems, Preview, PreviewInput, Rules};
 use crate::assessments::service;
 use crate::config::ContentLimits;
 use crate::db::Db;
@@ -18,7 +18,7 @@ use crate::http::command::{MergePatch, NoBody};
 use crate::http::problem::ProblemBody;
 use crate::http::validate::Checks;
 use crate::http::{Answer, Caller, Command, Page, PageRequest, Path, Problem, Query, etag};
-use crate::ids::{AssessmentId, AttemptId, QuestId};
+use crate::ids::{AssessmentId, QuestId};
 use crate::origin::Origin;
 use crate::quests::http::sight;
 use crate::quests::model::Sight;
@@ -43,9 +43,11 @@ pub async fn list_assessments(
     let mut connection = db.pool.acquire().await?;
     let sight = sight(&mut connection, caller, id).await?;
     let mut listed = service::list_assessments(&mut connection, id, caller.learner(), after, limit + 1).await?;
-    if let Some(attempt) = run_out(&listed, caller) {
-        drop(connection);
-        hand_in_what_ran_out(&db, origin, caller, attempt).await?;
+    drop(connection);
+    for _ in 0..LOOKS {
+        if settle(&db, &origin, caller, sight, &listed).await? {
+            break;
+        }
         let mut connection = db.pool.acquire().await?;
         listed = service::list_assessments(&mut connection, id, caller.learner(), after, limit + 1).await?;
     }
@@ -67,18 +69,31 @@ pub async fn get_assessment(
     let mut connection = db.pool.acquire().await?;
     let sight = sight(&mut connection, caller, id).await?;
     let mut listed = service::get_assessment(&mut connection, id, assessment, caller.learner()).await?;
-    if let Some(attempt) = run_out(std::slice::from_ref(&listed), caller) {
-        drop(connection);
-        hand_in_what_ran_out(&db, origin, caller, attempt).await?;
+    drop(connection);
+    for _ in 0..LOOKS {
+        if settle(&db, &origin, caller, sight, std::slice::from_ref(&listed)).await? {
+            break;
+        }
         let mut connection = db.pool.acquire().await?;
         listed = service::get_assessment(&mut connection, id, assessment, caller.learner()).await?;
     }
     Ok(etag::respond(&headers, &listed.seen_by(sight, caller.learner(), caller.now)))
 }
 
-/// The attempt in which a timed try has run out.
-fn run_out(listed: &[Listed], caller: Caller) -> Option<AttemptId> {
-    listed.iter().find(|listed| listed.has_run_out(caller.now))?.attempt
+/// Times that a reader looks again when something has changed meanwhile; the next reader goes on from there.
+const LOOKS: usize = 3;
+
+/// Before a learner reads: tries that ran out are handed in, and questions that are shown for the first time are
+/// remembered. False where that has changed what was listed.
+async fn settle(db: &Db, origin: &Origin, caller: Caller, sight: Sight, listed: &[Listed]) -> Result<bool, Problem> {
+    let Some(attempt) = listed.iter().find_map(|listed| listed.attempt) else { return Ok(true) };
+    if listed.iter().any(|listed| listed.has_run_out(caller.now)) {
+        hand_in_what_ran_out(db, origin, caller, attempt).await?;
+        return Ok(false);
+    }
+    let new = |listed: &Listed| listed.new_items(caller.learner(), caller.now);
+    let new: Vec<NewItems> = listed.iter().filter(|_| sight == Sight::Open).filter_map(new).collect();
+    Ok(new.is_empty() || service::show_items(&mut *db.pool.acquire().await?, attempt, &new).await?)
 }
 
 fn for_author(listed: Listed, caller: Caller) -> Assessment {

@@ -28,7 +28,7 @@ use crate::unlocks::Unlocked;
 /// Start a try of an assessment
 ///
 /// The time of a timed one runs from now on, by the server's clock; its questions are shown from now on.
-/// Starting again shows the same try. Without a time limit nothing runs; a quiz keeps the questions that are shown now.
+/// Starting again shows the same try. Without a time limit nothing runs.
 #[utoipa::path(post, path = "/v1/attempts/{id}/assessments/{assessmentId}/start", tag = "submissions", operation_id = "start_assessment", params(("id" = AttemptId, Path, description = "Attempt"), ("assessmentId" = AssessmentId, Path, description = "Assessment")),
     responses((status = 200, description = "the try", body = TryView), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
 pub async fn start_assessment(
@@ -178,7 +178,7 @@ pub async fn list_submissions(
     let attempt = service::own_attempt(&mut connection, learner, id, caller.now).await?;
     if attempt.has_run_out {
         drop(connection);
-        hand_in_what_ran_out(&db, origin, caller, id).await?;
+        hand_in_what_ran_out(&db, &origin, caller, id).await?;
         connection = db.pool.acquire().await?;
     }
     let submitted =
@@ -191,10 +191,11 @@ pub async fn list_submissions(
 /// The job comes within a second; whoever looks before sees it all the same.
 pub(super) async fn hand_in_what_ran_out(
     db: &Db,
-    origin: Origin,
+    origin: &Origin,
     caller: Caller,
     attempt: AttemptId,
 ) -> Result<(), Problem> {
+    let origin = origin.clone();
     db.transact(move |connection| {
         Box::pin(async move {
             service::expire_tries(connection, &origin, caller.learner(), attempt).await.map_err(Problem::from)

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::tries::{allowed, is_over, may_try, next_number, next_try_at, used};
@@ -19,7 +20,7 @@ pub struct Progress {
     /// Tries that a grader has allowed beyond the configuration's.
     pub extra_tries: u32,
     pub running: Option<Running>,
-    /// The items of a quiz that the try under way has begun with; none before it was started or saved.
+    /// The items of a quiz that the next try keeps, since the learner has seen them; none before.
     pub item_ids: Vec<String>,
     pub draft: Option<Value>,
 }
@@ -66,6 +67,15 @@ impl Running {
     }
 }
 
+/// Questions that a learner sees for the first time.
+#[derive(Debug, Serialize)]
+pub struct NewItems {
+    pub assessment: AssessmentId,
+    pub items: Vec<String>,
+    /// What is remembered instead.
+    pub before: Vec<String>,
+}
+
 /// An assessment, and where one learner stands with it.
 #[derive(Debug, Clone)]
 pub struct Listed {
@@ -81,6 +91,18 @@ impl Listed {
     #[must_use]
     pub fn has_run_out(&self, now: DateTime<Utc>) -> bool {
         self.progress.running.as_ref().is_some_and(|running| is_over(running.ends_at, now))
+    }
+
+    /// The questions that are about to be shown, if they are not remembered yet.
+    #[must_use]
+    pub fn new_items(&self, learner: LearnerId, now: DateTime<Utc>) -> Option<NewItems> {
+        let (configuration, passing) = (&self.assessment.configuration, &self.assessment.passing_criteria);
+        let rules = configuration.as_ref().zip(passing.as_ref());
+        let rules =
+            rules.and_then(|(configuration, passing)| Rules::read(self.assessment.id, configuration, passing).ok());
+        let items = self.drawn(&rules?, learner, now)?;
+        let before = self.progress.item_ids.clone();
+        (items != before).then_some(NewItems { assessment: self.assessment.id, items, before })
     }
 
     /// The assessment as a caller may see it: keys never leave here but for authors.
@@ -106,9 +128,9 @@ impl Listed {
         seen
     }
 
-    /// The items that the learner may see now: those of the try that runs, or of one that could be made.
+    /// The items that the learner may see now: those of the try that runs, or of one that could be made in an attempt.
     fn drawn(&self, rules: &Rules, learner: LearnerId, now: DateTime<Utc>) -> Option<Vec<String>> {
-        if self.assessment.retired_at.is_some() {
+        if self.attempt.is_none() || self.assessment.retired_at.is_some() {
             return None;
         }
         if let Some(running) = &self.progress.running {
@@ -122,7 +144,7 @@ impl Listed {
     }
 }
 
-/// The items that the next try gets, those first that it has begun with; none where it is no quiz.
+/// The items that the next try gets, those first that the learner has seen; none where it is no quiz.
 #[must_use]
 pub fn draw(rules: &Rules, id: AssessmentId, learner: LearnerId, progress: &Progress, tries: &[Tried]) -> Vec<String> {
     match &rules.configuration.form {

@@ -28,4 +28,4 @@ pub use peer::{get_peer_review, list_peer_reviews, write_peer_review};
 pub use recalls::run_recalls;
 pub use regrade::{get_regrade, preview_regrade, request_regrade, run_regrades};
 pub use results::{apply_results, run_wakeups};
-pub use tries::{At, HandedIn, Outcome, save_draft, start_try, submit};
+pub use tries::{At, HandedIn, Outcome, save_draft, show_items, start_try, submit};

@@ -7,8 +7,8 @@ use sqlx::PgConnection;
 use super::load::{Standing, get_submission, standing};
 use super::record::{NewGrade, announce, follow_up, try_of, write_grades};
 use crate::assessments::model::{
-    Assessment, AttemptStatus, Basis, Ends, Graded, How, NotNow, Refusal, Rules, Running, Status, Submission, TryView,
-    answers_that_fit, assess, check_form, check_work, draw, ends, is_over, may_try, next_number,
+    Assessment, AttemptStatus, Basis, Ends, Graded, How, NewItems, NotNow, Refusal, Rules, Running, Status, Submission,
+    TryView, answers_that_fit, assess, check_form, check_work, draw, ends, is_over, may_try, next_number,
 };
 use crate::attempts::model::AttemptWithSteps;
 use crate::attempts::service::{GradedTry, Loaded, Settled, load, refresh};
@@ -69,8 +69,8 @@ pub(super) fn check_open(loaded: &Loaded, standing: &Standing) -> Result<(), Ref
     }
 }
 
-/// Starts a timed try; one that is under way stays as it is. Without a time limit nothing runs; a quiz keeps
-/// the questions that are shown now.
+/// Starts a timed try; one that is under way stays as it is. Without a time limit nothing runs; the questions that are
+/// shown are remembered.
 ///
 /// # Errors
 /// When no try may be made now.
@@ -150,6 +150,33 @@ fn items_now(at: At, standing: &Standing, now: DateTime<Utc>) -> Result<Vec<Stri
             Ok(draw(&standing.rules, at.assessment, at.learner, &standing.progress, &standing.tries))
         }
     }
+}
+
+/// Remembers the questions that a learner is about to see of quizzes without a time limit, so that they stay whatever
+/// authors add; one statement. Answers whether nothing has come between: where it has, look again.
+///
+/// # Errors
+/// The database's.
+pub async fn show_items(
+    connection: &mut PgConnection,
+    attempt: AttemptId,
+    shown: &[NewItems],
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "INSERT INTO assessment_progress AS known (attempt_id, assessment_id, try_item_ids)
+         SELECT $1, assessment.id, shown.items
+         FROM jsonb_to_recordset($2) AS shown (assessment UUID, items TEXT[])
+         JOIN quest_assessments AS assessment ON assessment.id = shown.assessment
+         ON CONFLICT (attempt_id, assessment_id) DO UPDATE SET try_item_ids = excluded.try_item_ids
+             WHERE known.try_started_at IS NULL AND coalesce(known.try_item_ids, '{}') = (
+                 SELECT before FROM jsonb_to_recordset($2) AS shown (assessment UUID, before TEXT[])
+                 WHERE shown.assessment = known.assessment_id)",
+        attempt.0,
+        json!(shown)
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == shown.len() as u64)
 }
 
 /// Saves what is not handed in yet; of a timed try it is what will be, when the time is over.
