@@ -38,6 +38,10 @@ async fn the_type_stays_under_a_try_that_comes_at_the_same_instant() {
     let service = Service::start_with(&pool, Setup { connections: 10, ..Setup::default() }).await;
     let author = service.author();
     let learner = service.learner();
+    let (quest, assessment) = author.assessed("Looked at", quiz(&[("a", true)]), Value::Null).await;
+    learner.attempt(&quest).await;
+    learner.get(&path_to(&quest, &assessment)).await.expect(200);
+    change(&author, &quest, &assessment, manual()).await;
     let (mut kept, mut changed) = (0, 0);
     for round in 0..rounds(30, 300) {
         let (quest, assessment) = author.assessed(&format!("Race {round}"), quiz(&[("a", true)]), Value::Null).await;

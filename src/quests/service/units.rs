@@ -94,7 +94,7 @@ pub async fn lock_assessments(connection: &mut PgConnection, ids: &[Uuid]) -> Re
     Ok(())
 }
 
-/// Those of these assessments that learners have tried: a try that runs, or a draft, is one too.
+/// Those of these assessments that learners have tried: a try that runs, or a draft, is one too; a look is not.
 ///
 /// # Errors
 /// The database's.
@@ -102,7 +102,10 @@ pub async fn tried_assessments(connection: &mut PgConnection, ids: &[Uuid]) -> R
     sqlx::query_scalar!(
         "SELECT id FROM quest_assessments AS assessment
          WHERE id = ANY($1) AND (EXISTS (SELECT FROM quest_submissions WHERE assessment_id = assessment.id)
-                                 OR EXISTS (SELECT FROM assessment_progress WHERE assessment_id = assessment.id))",
+                                 OR EXISTS (SELECT FROM assessment_progress
+                                            WHERE assessment_id = assessment.id
+                                              AND (try_started_at IS NOT NULL OR draft IS NOT NULL OR passed_at IS NOT NULL
+                                                   OR extra_tries > 0)))",
         ids
     )
     .fetch_all(connection)
