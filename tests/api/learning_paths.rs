@@ -570,7 +570,8 @@ async fn points_hold_when_quests_and_lists_change_at_once() {
     for path in &paths {
         put(&author, path, &places).await.expect(200);
     }
-    for round in 0..rounds(15, 300) {
+    // A quest takes 200 steps.
+    for round in 0..rounds(15, 190) {
         let rewards = join_all(quests.iter().enumerate().map(|(index, quest)| {
             let author = &author;
             async move {

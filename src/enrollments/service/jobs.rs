@@ -15,7 +15,7 @@ use crate::ids::{LearningPathId, QuestId};
 use crate::learners::{self, Locked};
 use crate::origin::Origin;
 use crate::outbox::enqueue;
-use crate::unlocks::{Because, Gated, Trigger, Unlocked, Verdict, judge_after, judge_quests, record};
+use crate::unlocks::{Because, Gated, Trigger, Verdict, judge_after, judge_quests, record};
 
 /// Learners a transaction.
 const BATCH: i64 = 100;
@@ -269,6 +269,7 @@ async fn open_due(connection: &mut PgConnection, origin: &Origin, limit: i64) ->
             due.iter().any(|row| row.auth_user_id == learner.id.0 && row.quest_id == gated.quest_id)
         });
         let opened = record(connection, &mut learner, &own, Because::default()).await?;
+        let opened: Vec<QuestId> = opened.iter().map(|quest| quest.quest_id).collect();
         follow(connection, &mut learner, &opened).await?;
         enqueue(connection, &mut learner, origin).await?;
     }
@@ -288,17 +289,16 @@ async fn put_off(connection: &mut PgConnection, now: chrono::DateTime<chrono::Ut
     Ok(())
 }
 
-/// What is next in the learner's paths, after quests have opened.
+/// What is next in the learner's paths, after quests have opened or can be started now.
 pub(super) async fn follow(
     connection: &mut PgConnection,
     learner: &mut Locked,
-    opened: &[Unlocked],
+    quests: &[QuestId],
 ) -> Result<(), sqlx::Error> {
-    if opened.is_empty() {
+    if quests.is_empty() {
         return Ok(());
     }
-    let quests: Vec<QuestId> = opened.iter().map(|quest| quest.quest_id).collect();
-    let judged = judge_after(connection, learner, Trigger::Moved(&quests)).await?;
+    let judged = judge_after(connection, learner, Trigger::Moved(quests)).await?;
     update_judged(connection, learner, &judged, None).await
 }
 

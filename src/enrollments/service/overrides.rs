@@ -51,8 +51,9 @@ pub async fn add_override(
         .await?;
     let judged = gate(connection, learner.now, learner.id, made.input.quest_id).await?;
     let judged: Vec<_> = judged.into_iter().collect();
-    let opened = record(connection, &mut learner, &judged, Because::default()).await?;
-    follow(connection, &mut learner, &opened).await?;
+    record(connection, &mut learner, &judged, Because::default()).await?;
+    // What has opened before, and was closed by its chapter or window, opens without being recorded again.
+    follow(connection, &mut learner, &[made.input.quest_id]).await?;
     enqueue(connection, &mut learner, origin).await?;
     Ok(made)
 }
