@@ -27,6 +27,8 @@ use crate::http::layers::{self, Observe};
 use crate::http::server::{ServerLimits, serve};
 use crate::outbox;
 use crate::routes::routes;
+use crate::search::indexer::{self, Indexer};
+use crate::search::{Engine, Search};
 use crate::user_service::{UserService, Users};
 
 /// What handlers can ask for.
@@ -40,6 +42,7 @@ pub struct App {
     health: Health,
     skills: Skills,
     users: Users,
+    search: Search,
 }
 
 macro_rules! part {
@@ -51,7 +54,7 @@ macro_rules! part {
         }
     )+};
 }
-part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills, users: Users);
+part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills, users: Users, search: Search);
 
 /// A service that runs until it is told to stop.
 #[derive(Debug)]
@@ -82,6 +85,8 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
     let (broker_state, broker) = watch::channel(Broker::Absent);
     let millis = Duration::from_millis;
     let users = Users(UserService::new(&config.user_service)?);
+    let (index_ready, ready) = watch::channel(false);
+    let search = Search { engine: Engine::open(&config.search)?, ready };
     let limits = &config.http;
     let app = App {
         db: db.clone(),
@@ -97,6 +102,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         health: Health { broker },
         skills: Skills::new(&config.user_service, users.clone()),
         users,
+        search: search.clone(),
     };
     let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
     let observe = Observe { request_timeout: millis(limits.request_timeout_ms), max_header_bytes };
@@ -127,6 +133,17 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         serve(listener, router, server_limits, server_stop).await;
         relay_stop.cancel();
     });
+    if let Some(engine) = search.engine {
+        let indexer = Indexer {
+            engine,
+            pool: db.pool.clone(),
+            database: config.database.clone(),
+            ready: index_ready,
+            poll: millis(config.search.search_poll_ms),
+        };
+        let stop = stop.clone();
+        tasks.spawn(async move { stop.run_until_cancelled(Box::pin(indexer::run(indexer))).await });
+    }
     let retention = Retention {
         events: chrono::TimeDelta::days(config.broker.event_retention_days.into()),
         keys: chrono::TimeDelta::hours(limits.idempotency_key_hours.into()),
@@ -135,7 +152,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         let jobs = jobs(db, clock, retention, config.unlock_interval_seconds);
         let stop = stop.clone();
         // How far a job is lies in its rows: it can be left anywhere.
-        tasks.spawn(async move { stop.run_until_cancelled(jobs).await });
+        tasks.spawn(async move { stop.run_until_cancelled(Box::pin(jobs)).await });
     }
     tasks.spawn(upkeep(stop.clone()));
     tasks.close();

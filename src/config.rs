@@ -1,6 +1,7 @@
 //! Every setting and limit of the service: an environment variable, a default, a unit.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -118,6 +119,53 @@ pub struct UserServiceConfig {
     pub skill_levels_max_age_hours: u32,
 }
 
+/// Where quests are searched by meaning.
+#[derive(Debug, Clone, Args)]
+pub struct SearchConfig {
+    /// Keep an index for search by meaning; false leaves search to PostgreSQL's words
+    #[arg(long, env = "SEARCH_INDEX", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub search_index: bool,
+    /// Qdrant server, its gRPC port: `http://host:6334`; left out, the index is in this process, under `DATA_DIR`
+    #[arg(long, env = "QDRANT_URL", value_name = "URL")]
+    pub qdrant_url: Option<String>,
+    /// Key for the Qdrant server
+    #[arg(long, env = "QDRANT_API_KEY", hide_env_values = true, value_name = "KEY")]
+    pub qdrant_api_key: Option<String>,
+    /// Endpoint of embeddings that speaks as OpenAI's does, `https://host`; left out, a model in this process embeds
+    #[arg(long, env = "EMBEDDINGS_URL", value_name = "URL")]
+    pub embeddings_url: Option<String>,
+    /// Name of the model at that endpoint
+    #[arg(long, env = "EMBEDDINGS_MODEL", value_name = "NAME")]
+    pub embeddings_model: Option<String>,
+    /// Key for that endpoint
+    #[arg(long, env = "EMBEDDINGS_API_KEY", hide_env_values = true, value_name = "KEY")]
+    pub embeddings_api_key: Option<String>,
+    /// Folder of the model in this process: model.safetensors, tokenizer.json, config.json; its name names the model. By
+    /// default `all-MiniLM-L6-v2` in `DATA_DIR`
+    #[arg(long, env = "EMBEDDINGS_MODEL_DIR", value_name = "FOLDER")]
+    pub embeddings_model_dir: Option<PathBuf>,
+    /// Folder for what this process keeps: the index, the model
+    #[arg(long, env = "DATA_DIR", default_value = "data", value_name = "FOLDER")]
+    pub data_dir: PathBuf,
+    /// Longest wait of a search for embedder or index each, in milliseconds; then words decide
+    #[arg(long, env = "SEARCH_TIMEOUT_MS", default_value_t = 1_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    pub search_timeout_ms: u64,
+    /// Longest wait of the indexer for the endpoint of embeddings, in milliseconds
+    #[arg(long, env = "EMBEDDINGS_TIMEOUT_MS", default_value_t = 30_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(100..=600_000))]
+    pub embeddings_timeout_ms: u64,
+    /// How often the index looks for changes, in milliseconds
+    #[arg(long, env = "SEARCH_POLL_MS", default_value_t = 1_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    pub search_poll_ms: u64,
+}
+
+impl SearchConfig {
+    /// The folder of the model in this process.
+    #[must_use]
+    pub fn model_dir(&self) -> PathBuf {
+        self.embeddings_model_dir.clone().unwrap_or_else(|| self.data_dir.join("all-MiniLM-L6-v2"))
+    }
+}
+
 /// Limits of the HTTP server.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
@@ -232,6 +280,8 @@ pub struct Config {
     pub broker: BrokerConfig,
     #[command(flatten)]
     pub user_service: UserServiceConfig,
+    #[command(flatten)]
+    pub search: SearchConfig,
     /// Look of the log lines
     #[arg(long, env = "LOG_FORMAT", default_value = "json", value_name = "FORMAT")]
     pub log_format: LogFormat,

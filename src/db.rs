@@ -27,6 +27,8 @@ pub fn connect_options(config: &DatabaseConfig, name: &str) -> Result<PgConnectO
         // Our statements are short. Where the planner thinks otherwise, e.g. because a table has no statistics
         // yet, compiling them took seconds.
         ("jit", "off".to_owned()),
+        // "poniters" is meant to be "pointers".
+        ("pg_trgm.word_similarity_threshold", "0.35".to_owned()),
     ]))
 }
 

@@ -31,6 +31,7 @@ pub mod quests;
 pub mod rewards;
 pub mod routes;
 pub mod scoring;
+pub mod search;
 pub mod tags;
 pub mod telemetry;
 pub mod unlocks;

@@ -5,13 +5,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use indicatif::ProgressBar;
 use quests::clock::Clock;
 use quests::commands::files::{self, Source};
 use quests::commands::verify;
-use quests::config::{Config, ContentLimits, DEVELOPMENT_SECRET, DatabaseConfig, EVENT_RETENTION_DAYS, JwtConfig};
+use quests::config::{
+    Config, ContentLimits, DEVELOPMENT_SECRET, DatabaseConfig, EVENT_RETENTION_DAYS, JwtConfig, SearchConfig,
+};
 use quests::curriculum::{Action, Format};
 use quests::db::{self, Db};
 use quests::http::auth::development_token;
+use quests::search::{Engine, indexer};
 use uuid::Uuid;
 
 /// The backend of gamified learning: quests, learners' progress on them, and the rewards it brings.
@@ -92,6 +96,16 @@ enum Command {
         /// How long `serve` keeps published events, in days: older ones may be missing
         #[arg(long, env = "EVENT_RETENTION_DAYS", default_value_t = EVENT_RETENTION_DAYS, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
         event_retention_days: u32,
+    },
+    /// Build the index of search anew: every quest is embedded again
+    ///
+    /// An index in the process of a running service is that process's own: stop it first. A Qdrant server may be in use
+    /// meanwhile; searches find what is there already.
+    Reindex {
+        #[command(flatten)]
+        database: DatabaseConfig,
+        #[command(flatten)]
+        search: SearchConfig,
     },
     /// Print the OpenAPI 3.1 document
     Openapi,
@@ -175,6 +189,10 @@ async fn run(command: Command) -> Result<ExitCode, String> {
             say(text.trim_end_matches('\n'))?;
         }
         Command::Verify { database, event_retention_days } => return verified(&database, event_retention_days).await,
+        Command::Reindex { database, search } => {
+            let db = Db::open(&database).map_err(unusable)?;
+            say(&reindex(&db, &search).await?)?;
+        }
         Command::Openapi => {
             let (_, document) = quests::routes::routes();
             say(&serde_json::to_string_pretty(&document).map_err(|error| error.to_string())?)?;
@@ -182,6 +200,20 @@ async fn run(command: Command) -> Result<ExitCode, String> {
         Command::Token { role, sub, jwt } => say(&token(role, sub, &jwt, &clock)?)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn reindex(db: &Db, search: &SearchConfig) -> Result<String, String> {
+    let engine =
+        Engine::open(search)?.ok_or("this build, or SEARCH_INDEX=false, has no index: there is nothing to build")?;
+    let bar = ProgressBar::new(0);
+    let shown = bar.clone();
+    let progress = move |done: usize, total: usize| {
+        shown.set_length(total as u64);
+        shown.set_position(done as u64);
+    };
+    let quests = indexer::rebuild(&engine, &db.pool, &progress).await.map_err(|error| error.to_string())?;
+    bar.finish_and_clear();
+    Ok(format!("{quests} quests are in the index"))
 }
 
 async fn import(

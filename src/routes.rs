@@ -16,6 +16,7 @@ use crate::integrations::http as integrations;
 use crate::learning_paths::http::{chapters, insights, paths, quests as path_quests};
 use crate::openapi;
 use crate::quests::http::{quests, resources, sets, steps};
+use crate::search::http as search;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -40,6 +41,7 @@ use crate::quests::http::{quests, resources, sets, steps};
         (name = "reviews", description = "Handed-in steps that a person looks at"),
         (name = "integrations", description = "Results from outside, for services"),
         (name = "enrollments", description = "Learners in learning paths (seed: `user_learning_path_progress`)"),
+        (name = "search", description = "Quests by words and by meaning"),
         (name = "feedback", description = "What learners say of quests"),
         (name = "operations", description = "For operators; no token"),
     ),
@@ -54,6 +56,8 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(quests::list_quests, quests::create_quest))
         .routes(routes!(quests::get_quest, quests::update_quest, quests::delete_quest))
         .routes(routes!(quests::clone_quest))
+        .routes(routes!(search::search_quests))
+        .routes(routes!(search::list_similar_quests))
         .routes(routes!(enrollments::get_eligibility))
         .routes(routes!(feedback::list_feedback, feedback::give_feedback))
         .routes(routes!(feedback::resolve_feedback))

@@ -119,7 +119,7 @@ pub struct Problem {
     pub code: Code,
     detail: String,
     errors: Vec<FieldError>,
-    members: Map<String, Value>,
+    members: Box<Map<String, Value>>,
     retry_after_seconds: Option<u32>,
 }
 
@@ -150,12 +150,12 @@ pub struct ProblemBody {
     /// More members of single codes, e.g. `conditions` of `quest_locked`
     #[serde(flatten)]
     #[schema(ignore)]
-    members: Map<String, Value>,
+    members: Box<Map<String, Value>>,
 }
 
 impl Problem {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), members: Map::new(), retry_after_seconds: None }
+        Self { code, detail: detail.into(), errors: Vec::new(), members: Box::default(), retry_after_seconds: None }
     }
 
     /// 422 with the fields at fault.

@@ -7,7 +7,8 @@ use crate::db::Db;
 /// Rows a statement, so that none runs into the time-out.
 const BATCH: i64 = 1_000;
 
-/// Removes published events and idempotency keys older than given; says how many rows.
+/// Removes published events and idempotency keys older than given, and changes that search has followed; says how many
+/// rows.
 ///
 /// # Errors
 /// The database's; what is left stays for the next call.
@@ -41,7 +42,13 @@ pub async fn prune(db: &Db, events: DateTime<Utc>, keys: DateTime<Utc>) -> Resul
         .rows_affected();
         removed += rows;
         if rows == 0 {
-            return Ok(removed);
+            break;
         }
     }
+    // Whoever follows them is seconds behind, or compares everything.
+    let rows = sqlx::query!("DELETE FROM quest_changes WHERE changed_at < now() - INTERVAL '1 day'")
+        .execute(&db.pool)
+        .await?
+        .rows_affected();
+    Ok(removed + rows)
 }

@@ -36,6 +36,7 @@ mod maps;
 mod model;
 mod peer_reviews;
 mod races;
+mod search;
 mod secrecy;
 mod statements;
 mod step_checks;

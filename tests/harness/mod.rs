@@ -8,6 +8,7 @@
 
 pub mod broker;
 mod database;
+pub mod embeddings;
 pub mod process;
 pub mod proxy;
 pub mod users;
@@ -100,6 +101,10 @@ impl Service {
             format!("--amqp-exchange={}", setup.exchange),
             "--bind-addr=127.0.0.1:0".to_owned(),
         ];
+        // An index is for the tests that ask for one.
+        if !setup.args.iter().any(|arg| arg.starts_with("--search-index=")) {
+            arguments.push("--search-index=false".to_owned());
+        }
         arguments.extend(setup.args);
         let mut config = config(&arguments);
         // A broker in the environment is for the tests that ask for it.

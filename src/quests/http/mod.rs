@@ -38,7 +38,7 @@ impl From<Refusal> for Problem {
 }
 
 /// A quest as the caller may see it, with the caller's own view: two statements.
-async fn readable(connection: &mut PgConnection, caller: Caller, id: QuestId) -> Result<QuestWithMy, Problem> {
+pub async fn readable(connection: &mut PgConnection, caller: Caller, id: QuestId) -> Result<QuestWithMy, Problem> {
     let my = visible(connection, caller, id).await?;
     let quest = service::get_quest(connection, id).await?.ok_or_else(|| Problem::not_found("quest"))?;
     Ok(QuestWithMy { quest, my }.seen_by(caller.roles.author))

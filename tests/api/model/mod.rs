@@ -408,23 +408,23 @@ async fn worlds(pool: PgPool, test: u64) {
 #[tokio::test]
 async fn the_first_worlds_go_as_the_model_says() {
     let pool = database().await;
-    worlds(pool, 0).await;
+    Box::pin(worlds(pool, 0)).await;
 }
 
 #[tokio::test]
 async fn the_second_worlds_go_as_the_model_says() {
     let pool = database().await;
-    worlds(pool, 1).await;
+    Box::pin(worlds(pool, 1)).await;
 }
 
 #[tokio::test]
 async fn the_third_worlds_go_as_the_model_says() {
     let pool = database().await;
-    worlds(pool, 2).await;
+    Box::pin(worlds(pool, 2)).await;
 }
 
 #[tokio::test]
 async fn the_fourth_worlds_go_as_the_model_says() {
     let pool = database().await;
-    worlds(pool, 3).await;
+    Box::pin(worlds(pool, 3)).await;
 }

@@ -1,0 +1,223 @@
+//! Search over HTTP.
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Deserialize;
+use sqlx::PgConnection;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::model::{Found, Hit, Near, Part, Ranked};
+use super::{Engine, Search, service};
+use crate::criteria::LockedView;
+use crate::db::Db;
+use crate::http::problem::ProblemBody;
+use crate::http::{Caller, Code, FieldError, Path, Problem, Query, etag, paging};
+use crate::ids::QuestId;
+use crate::quests::http::quests::Me;
+use crate::quests::http::readable;
+use crate::quests::model::{DifficultyLevel, Filter, QuestType, QuestWithMy, StepType};
+use crate::tags;
+use crate::unlocks::my;
+
+/// Rank that a title which is nearly right adds to: the constant of the engine's own fusion.
+const RRF_K: f32 = 60.0;
+/// Titles that are nearly right.
+const SIMILAR_TITLES: i64 = 5;
+/// How unlike each other similar quests are to be, 0 to 1.
+const DIVERSITY: f32 = 0.2;
+
+/// What a search takes.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+pub struct SearchQuests {
+    /// What is looked for: words, or a question; at most 500 characters
+    #[param(example = "how do I walk through an array")]
+    pub q: String,
+    pub quest_type: Option<QuestType>,
+    pub difficulty_level: Option<DifficultyLevel>,
+    pub subject_id: Option<Uuid>,
+    /// In capitals or not
+    pub skill_tag: Option<String>,
+    /// Quests with such a step
+    pub step_type: Option<StepType>,
+    /// Quests with others: with a Discussion step or a peer review
+    pub collaborative: Option<bool>,
+    /// Authors only: drafts (`false`), or what is not one (`true`)
+    pub is_active: Option<bool>,
+    /// Authors only: own quests
+    pub created_by: Option<Me>,
+    /// Hits, 1 to 100
+    #[param(minimum = 1, maximum = 100, default = 25)]
+    pub limit: Option<i64>,
+}
+
+/// Search quests by words and by meaning
+///
+/// Ranks of words (BM25) and of meaning (embeddings) are fused; titles that are nearly written so count as well. While
+/// index or embedder are away, `degraded` is true and words alone decide. The best come first, and there is one page.
+#[utoipa::path(get, path = "/v1/search", tag = "search", operation_id = "search_quests", params(SearchQuests),
+    responses((status = 200, description = "what was found", body = Found), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
+pub async fn search_quests(
+    caller: Caller,
+    State(db): State<Db>,
+    State(search): State<Search>,
+    headers: HeaderMap,
+    Query(query): Query<SearchQuests>,
+) -> Result<Response, Problem> {
+    let limit = paging::limit(query.limit)?;
+    if !caller.roles.author {
+        for (name, is_used) in [("isActive", query.is_active == Some(false)), ("createdBy", query.created_by.is_some())]
+        {
+            if is_used {
+                return Err(Problem::new(Code::Forbidden, format!("{name} is a filter for authors")));
+            }
+        }
+    }
+    let text = query.q.trim();
+    if text.is_empty() || text.contains('\0') || text.chars().count() > 500 {
+        let detail = "must have 1 to 500 characters, none of them NUL";
+        return Err(Problem::invalid(vec![FieldError::new("q", detail)]));
+    }
+    let filter = Filter {
+        quest_type: query.quest_type,
+        difficulty_level: query.difficulty_level,
+        subject_id: query.subject_id,
+        skill_tag: query.skill_tag.map(|tag| tags::tidy(&tag)).filter(|tag| !tag.is_empty()),
+        step_type: query.step_type,
+        collaborative: query.collaborative,
+        q: None,
+        is_active: if caller.roles.author { query.is_active } else { Some(true) },
+        created_by: query.created_by.map(|Me::Me| caller.id),
+    };
+    let (ranked, degraded) = rank(&db, &search, text, &filter, limit).await?;
+    let mut connection = db.pool.acquire().await?;
+    let items = shown(&mut connection, caller, &ranked, Some(text)).await?;
+    Ok(etag::respond(&headers, &Found { items, degraded }))
+}
+
+/// The ranks of the engine, with those of titles that are nearly right; or those of words, while it is away.
+async fn rank(
+    db: &Db,
+    search: &Search,
+    text: &str,
+    filter: &Filter,
+    limit: i64,
+) -> Result<(Vec<Ranked>, bool), Problem> {
+    let most = usize::try_from(limit).unwrap_or_default();
+    let answer = match &search.engine {
+        Some(engine) if *search.ready.borrow() => engine.search(text, filter, most).await.ok(),
+        _ => None,
+    };
+    let mut connection = db.pool.acquire().await?;
+    let Some(answer) = answer else {
+        return Ok((service::by_words(&mut connection, text, filter, false, limit).await?, true));
+    };
+    let titles = service::by_words(&mut connection, text, filter, true, SIMILAR_TITLES).await?;
+    let mut scores: HashMap<Uuid, f32> = answer.ranked.iter().map(|found| (found.id, found.score)).collect();
+    for (rank, title) in (1_u8..).zip(titles) {
+        *scores.entry(title.id).or_default() += 1.0 / (RRF_K + f32::from(rank));
+    }
+    let mut ranked: Vec<Ranked> = scores.into_iter().map(|(id, score)| Ranked { id, score }).collect();
+    ranked.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.id.cmp(&other.id)));
+    ranked.truncate(most);
+    Ok((ranked, answer.degraded))
+}
+
+/// Found quests as this caller may see them, in their order.
+async fn shown(
+    connection: &mut PgConnection,
+    caller: Caller,
+    ranked: &[Ranked],
+    text: Option<&str>,
+) -> Result<Vec<Hit>, Problem> {
+    let ids: Vec<Uuid> = ranked.iter().map(|found| found.id).collect();
+    let mut quests = service::show(connection, &ids, text).await?;
+    let mut views = my(connection, caller.now, caller.learner(), &ids).await?;
+    let hit = |found: &Ranked| {
+        let shown = quests.remove(&found.id)?;
+        let quest = QuestWithMy { my: views.remove(&shown.quest.id)?, quest: shown.quest };
+        // The index may be behind by a moment: what counts is what the database says.
+        let is_author = caller.roles.author;
+        if !is_author && !quest.my.is_visible() {
+            return None;
+        }
+        let (mut found_in, mut highlights) = (shown.found_in, shown.highlights);
+        if !is_author && !shows_all(&quest) {
+            // Nothing but the title is to be known.
+            let is_known = |part: &Part| matches!(part, Part::Title | Part::SimilarTitle);
+            found_in.retain(is_known);
+            highlights.retain(|highlight| is_known(&highlight.part));
+            if found_in.is_empty() {
+                return None;
+            }
+        }
+        Some(Hit { quest: quest.seen_by(is_author), score: found.score, found_in, highlights })
+    };
+    Ok(ranked.iter().filter_map(hit).collect())
+}
+
+/// What a list of similar quests takes.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+pub struct ListSimilar {
+    /// Quests, 1 to 100
+    #[param(minimum = 1, maximum = 100, default = 25)]
+    pub limit: Option<i64>,
+}
+
+/// List quests that are about the same
+///
+/// By meaning, and unlike each other. While index or embedder are away, `degraded` is true and tags and words of the
+/// title decide.
+#[utoipa::path(get, path = "/v1/quests/{id}/similar", tag = "search", operation_id = "list_similar_quests", params(("id" = QuestId, Path, description = "Quest"), ListSimilar),
+    responses((status = 200, description = "the quests, the most similar first", body = Found), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
+pub async fn list_similar_quests(
+    caller: Caller,
+    State(db): State<Db>,
+    State(search): State<Search>,
+    headers: HeaderMap,
+    Path(id): Path<QuestId>,
+    Query(query): Query<ListSimilar>,
+) -> Result<Response, Problem> {
+    let limit = paging::limit(query.limit)?;
+    let mut connection = db.pool.acquire().await?;
+    let quest = readable(&mut connection, caller, id).await?;
+    drop(connection);
+    let near = match &search.engine {
+        // Of a quest that shows only its title nothing else is to be guessed.
+        Some(engine) if *search.ready.borrow() && (caller.roles.author || shows_all(&quest)) => {
+            near(engine, id.0, usize::try_from(limit).unwrap_or_default()).await
+        }
+        _ => None,
+    };
+    let mut connection = db.pool.acquire().await?;
+    let degraded = near.is_none();
+    let ranked = if let Some(near) = near {
+        near
+    } else {
+        let text = format!("{} {}", quest.quest.title, quest.quest.skill_tags.join(" "));
+        let filter = Filter { is_active: Some(true), ..Filter::default() };
+        let found = service::by_words(&mut connection, &text, &filter, false, limit + 1).await?;
+        let others = found.into_iter().filter(|found| found.id != id.0);
+        others.take(usize::try_from(limit).unwrap_or_default()).collect()
+    };
+    let items = shown(&mut connection, caller, &ranked, None).await?;
+    Ok(etag::respond(&headers, &Found { items, degraded }))
+}
+
+fn shows_all(quest: &QuestWithMy) -> bool {
+    !quest.my.is_locked() || quest.my.locked_view == LockedView::Full
+}
+
+/// Neighbours of a quest, if the index knows it.
+async fn near(engine: &Engine, id: Uuid, limit: usize) -> Option<Vec<Ranked>> {
+    let vector = engine.on_index(engine.index.vectors(vec![id])).await.ok()?.remove(&id)?;
+    let near = Near { vector, without: vec![id], diversity: DIVERSITY, limit };
+    engine.on_index(engine.index.near(near)).await.ok()
+}
