@@ -23,8 +23,11 @@ use crate::quests::model::{DifficultyLevel, Filter, QuestType, QuestWithMy, Step
 use crate::tags;
 use crate::unlocks::my;
 
-/// Rank that a title which is nearly right adds to: the constant of the engine's own fusion.
+/// The constant of rank fusion, as in the engine.
 const RRF_K: f32 = 60.0;
+/// What a title that is nearly right weighs against a rank by words or meaning: what is closest in meaning to a word
+/// that is none is chance.
+const TITLE_WEIGHT: f32 = 2.0;
 /// Titles that are nearly right.
 const SIMILAR_TITLES: i64 = 5;
 /// How unlike each other similar quests are to be, 0 to 1.
@@ -120,7 +123,7 @@ async fn rank(
     let titles = service::by_words(&mut connection, text, filter, true, SIMILAR_TITLES).await?;
     let mut scores: HashMap<Uuid, f32> = answer.ranked.iter().map(|found| (found.id, found.score)).collect();
     for (rank, title) in (1_u8..).zip(titles) {
-        *scores.entry(title.id).or_default() += 1.0 / (RRF_K + f32::from(rank));
+        *scores.entry(title.id).or_default() += TITLE_WEIGHT / (RRF_K + f32::from(rank));
     }
     let mut ranked: Vec<Ranked> = scores.into_iter().map(|(id, score)| Ranked { id, score }).collect();
     ranked.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.id.cmp(&other.id)));
