@@ -8,10 +8,10 @@ services = scripts/services up && settings=$$(scripts/services env) && eval "$$s
 quests = "$${CARGO_TARGET_DIR:-target}/debug/quests"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench lint openapi prepare env stop reset
+.PHONY: help run test soak bench bench-search lint openapi prepare env stop reset
 
 help: ## Show this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 
 run: export LOG_FORMAT ?= pretty
 run: ## Start everything on http://127.0.0.1:8080 with demo data; Ctrl-C stops the service
@@ -26,7 +26,10 @@ soak: ## Run all tests, with many more rounds of those that repeat themselves
 	@$(services) && cargo test --lib --bins --tests $(ARGS)
 
 bench: ## Measure; ARGS=... goes to cargo bench
-	@$(services) && cargo bench $(ARGS)
+	@$(services) && cargo bench --bench bench $(ARGS)
+
+bench-search: ## Measure how well search finds what people mean
+	@$(services) && cargo bench --profile dev --bench search
 
 lint: ## Check formatting, clippy, .sqlx and openapi/openapi.json
 	cargo fmt --check

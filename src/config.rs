@@ -286,7 +286,12 @@ pub struct Config {
     #[arg(long, env = "LOG_FORMAT", default_value = "json", value_name = "FORMAT")]
     pub log_format: LogFormat,
     /// What is logged: a tracing filter
-    #[arg(long, env = "RUST_LOG", default_value = "info,lapin=warn,sqlx::query=warn,qdrant_edge=error", value_name = "FILTER")]
+    #[arg(
+        long,
+        env = "RUST_LOG",
+        default_value = "info,lapin=warn,sqlx::query=warn,qdrant_edge=error",
+        value_name = "FILTER"
+    )]
     pub rust_log: String,
     /// Do the background work in this process: recomputing, unlocking, housekeeping; false where another replica does it
     #[arg(long, env = "BACKGROUND_JOBS", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]

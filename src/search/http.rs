@@ -104,7 +104,10 @@ pub async fn search_quests(
 }
 
 /// The ranks of the engine, with those of titles that are nearly right; or those of words, while it is away.
-async fn rank(
+///
+/// # Errors
+/// When the database is away.
+pub async fn rank(
     db: &Db,
     search: &Search,
     text: &str,
