@@ -150,9 +150,9 @@ pub struct SearchConfig {
     /// Longest wait of a search for embedder or index each, in milliseconds; then words decide
     #[arg(long, env = "SEARCH_TIMEOUT_MS", default_value_t = 1_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub search_timeout_ms: u64,
-    /// Longest wait of the indexer for the endpoint of embeddings, in milliseconds
-    #[arg(long, env = "EMBEDDINGS_TIMEOUT_MS", default_value_t = 30_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(100..=600_000))]
-    pub embeddings_timeout_ms: u64,
+    /// Longest wait of the indexer for the Qdrant server or the endpoint of embeddings, in milliseconds
+    #[arg(long, env = "INDEX_TIMEOUT_MS", default_value_t = 30_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(100..=600_000))]
+    pub index_timeout_ms: u64,
     /// How often the index looks for changes, in milliseconds
     #[arg(long, env = "SEARCH_POLL_MS", default_value_t = 1_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub search_poll_ms: u64,

@@ -28,6 +28,8 @@ const RRF_K: f32 = 60.0;
 /// What a title that is nearly right weighs against a rank by words or meaning: what is closest in meaning to a word
 /// that is none is chance.
 const TITLE_WEIGHT: f32 = 2.0;
+/// Ranks that are asked for where the caller may not see all of them.
+const MOST_RANKS: i64 = 100;
 /// Titles that are nearly right.
 const SIMILAR_TITLES: i64 = 5;
 /// How unlike each other similar quests are to be, 0 to 1.
@@ -86,21 +88,32 @@ pub async fn search_quests(
         let detail = "must have 1 to 500 characters, none of them NUL";
         return Err(Problem::invalid(vec![FieldError::new("q", detail)]));
     }
+    let skill_tag = query.skill_tag.map(|tag| tags::tidy(&tag)).filter(|tag| !tag.is_empty());
+    if skill_tag.as_ref().is_some_and(|tag| tag.contains('\0') || tag.chars().count() > 500) {
+        let detail = "must have at most 500 characters, none of them NUL";
+        return Err(Problem::invalid(vec![FieldError::new("skillTag", detail)]));
+    }
     let filter = Filter {
         quest_type: query.quest_type,
         difficulty_level: query.difficulty_level,
         subject_id: query.subject_id,
-        skill_tag: query.skill_tag.map(|tag| tags::tidy(&tag)).filter(|tag| !tag.is_empty()),
+        skill_tag,
         step_type: query.step_type,
         collaborative: query.collaborative,
         q: None,
         is_active: if caller.roles.author { query.is_active } else { Some(true) },
         created_by: query.created_by.map(|Me::Me| caller.id),
     };
-    let (ranked, degraded) = rank(&db, &search, text, &filter, limit).await?;
+    let (ranked, degraded) = rank(&db, &search, text, &filter, asked(caller, limit)).await?;
     let mut connection = db.pool.acquire().await?;
-    let items = shown(&mut connection, caller, &ranked, Some(text)).await?;
+    let mut items = shown(&mut connection, caller, &ranked, Some(text)).await?;
+    items.truncate(usize::try_from(limit).unwrap_or_default());
     Ok(etag::respond(&headers, &Found { items, degraded }))
+}
+
+/// Ranks to ask for: learners do not get to see all of them.
+fn asked(caller: Caller, limit: i64) -> i64 {
+    if caller.roles.author { limit } else { limit.max(MOST_RANKS) }
 }
 
 /// The ranks of the engine, with those of titles that are nearly right; or those of words, while it is away.
@@ -164,7 +177,17 @@ async fn shown(
         }
         Some(Hit { quest: quest.seen_by(is_author), score: found.score, found_in, highlights })
     };
-    Ok(ranked.iter().filter_map(hit).collect())
+    let mut hits: Vec<Hit> = ranked.iter().filter_map(hit).collect();
+    if !caller.roles.author {
+        // Neither place nor score tell anything of texts that are withheld: what shows only its title comes last, by
+        // its title, and scores are those of the places.
+        let by_title = |hit: &Hit| (!shows_all(&hit.quest)).then(|| hit.quest.quest.title.clone());
+        hits.sort_by_cached_key(by_title);
+        for (place, hit) in (1_u8..).zip(&mut hits) {
+            hit.score = 1.0 / (RRF_K + f32::from(place));
+        }
+    }
+    Ok(hits)
 }
 
 /// What a list of similar quests takes.
@@ -198,7 +221,7 @@ pub async fn list_similar_quests(
     let near = match &search.engine {
         // Of a quest that shows only its title nothing else is to be guessed.
         Some(engine) if *search.ready.borrow() && (caller.roles.author || shows_all(&quest)) => {
-            near(engine, id.0, usize::try_from(limit).unwrap_or_default()).await
+            near(engine, id.0, usize::try_from(asked(caller, limit)).unwrap_or_default()).await
         }
         _ => None,
     };
@@ -209,11 +232,12 @@ pub async fn list_similar_quests(
     } else {
         let text = format!("{} {}", quest.quest.title, quest.quest.skill_tags.join(" "));
         let filter = Filter { is_active: Some(true), ..Filter::default() };
-        let found = service::by_words(&mut connection, &text, &filter, false, limit + 1).await?;
+        let found = service::by_words(&mut connection, &text, &filter, false, asked(caller, limit) + 1).await?;
         let others = found.into_iter().filter(|found| found.id != id.0);
-        others.take(usize::try_from(limit).unwrap_or_default()).collect()
+        others.collect()
     };
-    let items = shown(&mut connection, caller, &ranked, None).await?;
+    let mut items = shown(&mut connection, caller, &ranked, None).await?;
+    items.truncate(usize::try_from(limit).unwrap_or_default());
     Ok(etag::respond(&headers, &Found { items, degraded }))
 }
 

@@ -16,16 +16,16 @@ use super::Engine;
 use super::model::{Away, Document, Known, Point};
 use super::service::{changes_since, documents, documents_after};
 use crate::config::DatabaseConfig;
-use crate::db;
+use crate::db::{self, in_time};
 
 /// Quests that are read, embedded and written together.
 const BATCH: usize = 64;
-/// Key of the session advisory lock that makes one replica the one that writes to a server.
-const INDEX_LOCK: i64 = 0x5155_4553_5453_0002;
 /// Key of the shared session advisory lock of each process that has an index of its own.
 const LOCAL_INDEX: (i32, i32) = (0x5155_4553, 3);
 /// Changes are kept for a day, and are not looked for after a sleep of this length.
 const LONGEST_SLEEP: Duration = Duration::from_hours(1);
+/// How often what the index holds is looked at: somebody may have emptied it.
+const CHECK: Duration = Duration::from_mins(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What keeps the index in step.
@@ -56,7 +56,7 @@ pub async fn run(indexer: Indexer) {
     let mut pause = Duration::from_millis(200);
     loop {
         let began = Instant::now();
-        if let Err(error) = indexer.term().await {
+        if let Err(error) = Box::pin(indexer.term()).await {
             tracing::warn!(%error, "the index is out of step; search goes on by words where it has to");
             metrics::counter!("search_index_restarts_total").increment(1);
         }
@@ -72,40 +72,64 @@ impl Indexer {
     /// Compares everything, then follows; until something breaks.
     async fn term(&self) -> Result<(), Stopped> {
         let collection = self.engine.prepare().await?;
-        let mut connection = db::dedicated(&self.database, "quests index").await?;
-        if self.engine.index.is_local() {
-            let others = others(&mut connection).await?;
+        let index = &self.engine.index;
+        let mut connection = in_time(&self.database, db::dedicated(&self.database, "quests index")).await?;
+        if index.is_local() {
+            let others = in_time(&self.database, others(&mut connection)).await?;
             if others > 0 {
                 tracing::warn!(others, "other replicas keep indexes of their own too; QDRANT_URL makes them share one");
             }
         } else {
             // One replica writes; the others search in what is there.
-            while !lead(&mut connection).await? {
-                self.ready.send_replace(true);
+            while !in_time(&self.database, lead(&mut connection, &collection)).await? {
+                if !*self.ready.borrow() && index.known().await?.len() >= quests(&self.pool).await? {
+                    self.ready.send_replace(true);
+                }
                 tokio::time::sleep(self.poll).await;
             }
         }
-        let mut state = State { engine: &self.engine, known: self.engine.index.known().await? };
+        let mut state = State { engine: &self.engine, known: index.known().await?, written: false };
         let mut cursor = compare(&self.pool, &mut state, &|_, _| {}).await?;
-        let mut followed = Instant::now();
+        let (mut followed, mut checked) = (Instant::now(), Instant::now());
         self.ready.send_replace(true);
         tracing::info!(collection, quests = state.known.len(), "the index is in step");
         loop {
             tokio::time::sleep(self.poll).await;
             // The lock goes with its connection.
-            sqlx::query_scalar!("SELECT 1 AS one").fetch_one(&mut connection).await?;
+            let ping = sqlx::query_scalar!("SELECT 1 AS one").fetch_one(&mut connection);
+            in_time(&self.database, ping).await?;
             if followed.elapsed() > LONGEST_SLEEP {
                 // What has changed meanwhile may be pruned.
                 return Ok(());
             }
-            cursor = follow(&self.pool, &mut state, cursor).await?;
+            cursor = Box::pin(self.follow(&mut state, cursor)).await?;
             followed = Instant::now();
+            if checked.elapsed() > CHECK {
+                if std::mem::take(&mut state.written) {
+                    index.settle().await?;
+                }
+                if index.known().await? != state.known {
+                    tracing::warn!("somebody else has changed the index; it is compared");
+                    return Ok(());
+                }
+                checked = Instant::now();
+            }
         }
     }
 }
 
-async fn lead(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "leads!""#, INDEX_LOCK).fetch_one(connection).await
+/// Quests that there are.
+async fn quests(pool: &PgPool) -> Result<usize, sqlx::Error> {
+    let quests = sqlx::query_scalar!(r#"SELECT count(*) AS "quests!" FROM quests"#).fetch_one(pool).await?;
+    Ok(usize::try_from(quests).unwrap_or_default())
+}
+
+/// Whether this process is the one that writes to the collection, from now on.
+async fn lead(connection: &mut PgConnection, collection: &str) -> Result<bool, sqlx::Error> {
+    let name = format!("quests index {collection}");
+    sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS "leads!""#, name)
+        .fetch_one(connection)
+        .await
 }
 
 /// Other processes that have an index of their own; this one is counted from now on.
@@ -127,15 +151,15 @@ async fn others(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
 pub(super) struct State<'a> {
     pub engine: &'a Engine,
     pub known: HashMap<Uuid, Known>,
+    /// Something was, since it was settled.
+    pub written: bool,
 }
 
 /// Goes through the whole catalogue. Answers from where on changes are to be followed.
 pub(super) async fn compare(pool: &PgPool, state: &mut State<'_>, progress: Progress<'_>) -> Result<String, Stopped> {
     // Before anything is read: what changes meanwhile comes again.
     let (_, cursor) = changes_since(&mut *pool.acquire().await?, None).await?;
-    let total =
-        usize::try_from(sqlx::query_scalar!(r#"SELECT count(*) AS "quests!" FROM quests"#).fetch_one(pool).await?)
-            .unwrap_or_default();
+    let total = quests(pool).await?;
     let mut gone: HashSet<Uuid> = state.known.keys().copied().collect();
     let (mut after, mut done) = (None, 0);
     loop {
@@ -154,16 +178,20 @@ pub(super) async fn compare(pool: &PgPool, state: &mut State<'_>, progress: Prog
     Ok(cursor)
 }
 
-/// Applies what has changed since.
-async fn follow(pool: &PgPool, state: &mut State<'_>, cursor: String) -> Result<String, Stopped> {
-    let (changed, next) = changes_since(&mut *pool.acquire().await?, Some(&cursor)).await?;
-    for ids in changed.chunks(BATCH) {
-        let found = documents(&mut *pool.acquire().await?, ids).await?;
-        let there: HashSet<Uuid> = found.iter().map(|document| document.id).collect();
-        let gone = ids.iter().copied().filter(|id| !there.contains(id)).collect();
-        state.apply(found, gone).await?;
+impl Indexer {
+    /// Applies what has changed since.
+    async fn follow(&self, state: &mut State<'_>, cursor: String) -> Result<String, Stopped> {
+        let read = async { changes_since(&mut *self.pool.acquire().await?, Some(&cursor)).await };
+        let (changed, next) = Box::pin(in_time(&self.database, read)).await?;
+        for ids in changed.chunks(BATCH) {
+            let read = async { documents(&mut *self.pool.acquire().await?, ids).await };
+            let found = Box::pin(in_time(&self.database, read)).await?;
+            let there: HashSet<Uuid> = found.iter().map(|document| document.id).collect();
+            let gone = ids.iter().copied().filter(|id| !there.contains(id)).collect();
+            state.apply(found, gone).await?;
+        }
+        Ok(next)
     }
-    Ok(next)
 }
 
 impl State<'_> {
@@ -190,16 +218,19 @@ impl State<'_> {
                 payload: document.payload.clone(),
             });
             self.engine.index.put(points.collect()).await?;
+            self.written = true;
             self.known.extend(texts.into_iter().map(|(document, is)| (document.id, is)));
         }
         if !annotated.is_empty() {
             let payloads = annotated.iter().map(|(id, payload, _)| (*id, payload.clone())).collect();
             self.engine.index.annotate(payloads).await?;
+            self.written = true;
             self.known.extend(annotated.into_iter().map(|(id, _, is)| (id, is)));
         }
         let gone: Vec<Uuid> = gone.into_iter().filter(|id| self.known.contains_key(id)).collect();
         if !gone.is_empty() {
             self.engine.index.remove(gone.clone()).await?;
+            self.written = true;
             for id in &gone {
                 self.known.remove(id);
             }
@@ -216,7 +247,7 @@ pub async fn rebuild(engine: &Engine, pool: &PgPool, progress: Progress<'_>) -> 
     let collection = engine.prepare().await?;
     engine.index.forget(&collection).await?;
     engine.prepare().await?;
-    let mut state = State { engine, known: HashMap::new() };
+    let mut state = State { engine, known: HashMap::new(), written: false };
     compare(pool, &mut state, progress).await?;
     Ok(state.known.len())
 }

@@ -151,17 +151,22 @@ impl Engine {
 #[cfg(feature = "semantic")]
 fn build(config: &SearchConfig) -> Result<Option<Engine>, String> {
     let timeout = Duration::from_millis(config.search_timeout_ms);
+    // The indexer has time; searches give up sooner.
+    let patience = Duration::from_millis(config.index_timeout_ms);
     let embedder: Arc<dyn Embedder> = match config.embeddings_url.as_deref().filter(|url| !url.is_empty()) {
         Some(url) => {
-            let model = config.embeddings_model.clone();
+            let set = |setting: &Option<String>| setting.clone().filter(|value| !value.is_empty());
+            let model = set(&config.embeddings_model);
             let model = model.ok_or("EMBEDDINGS_URL needs EMBEDDINGS_MODEL, the model's name at that endpoint")?;
-            let patience = Duration::from_millis(config.embeddings_timeout_ms);
-            Arc::new(embed::Endpoint::new(url, model, config.embeddings_api_key.clone(), patience)?)
+            Arc::new(embed::Endpoint::new(url, model, set(&config.embeddings_api_key), patience)?)
         }
         None => Arc::new(embed::Local::new(&config.model_dir())),
     };
     let index: Arc<dyn VectorIndex> = match config.qdrant_url.as_deref().filter(|url| !url.is_empty()) {
-        Some(url) => Arc::new(index::Server::new(url, config.qdrant_api_key.as_deref(), timeout)?),
+        Some(url) => {
+            let key = config.qdrant_api_key.as_deref().filter(|key| !key.is_empty());
+            Arc::new(index::Server::new(url, key, patience)?)
+        }
         None => Arc::new(index::Edge::new(&config.data_dir.join("index")).map_err(|error| error.to_string())?),
     };
     Ok(Some(Engine::new(embedder, index, timeout)))

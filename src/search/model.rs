@@ -77,6 +77,8 @@ impl Document {
     /// The document with its hashes.
     #[must_use]
     pub fn hashed(mut self) -> (Self, Known) {
+        // As queries are: PostgreSQL's lower() depends on its locale.
+        self.payload.skill_tags = self.skill_tags.iter().map(|tag| tag.to_lowercase()).collect();
         self.payload.text_hash = digest(self.text().as_bytes());
         let known = Known { text: self.payload.text_hash.clone(), payload: self.payload.hash() };
         (self, known)

@@ -22,7 +22,7 @@ macro_rules! select_documents {
                       jsonb_build_object(
                           'questType', quest_type, 'difficultyLevel', difficulty_level, 'subjectId', subject_id,
                           'createdBy', created_by, 'isActive', is_active,
-                          'skillTags', (SELECT coalesce(jsonb_agg(DISTINCT lower(tag)), '[]') FROM unnest(skill_tags) AS tag),
+                          'skillTags', '[]'::jsonb,
                           'stepTypes', (SELECT coalesce(jsonb_agg(DISTINCT step_type), '[]') FROM quest_steps
                                         WHERE quest_id = quest.id AND retired_at IS NULL),
                           'collaborative', EXISTS (SELECT FROM quest_steps WHERE quest_id = quest.id AND retired_at IS NULL
@@ -177,7 +177,7 @@ pub async fn show(
                                              ORDER BY part.place)
                             FROM (SELECT replace(plainto_tsquery('english', $2)::text, ' & ', ' | ')::tsquery AS words) AS asked,
                                  LATERAL (VALUES (1, 'title', title), (2, 'skillTags', array_to_string(skill_tags, ', ')),
-                                                 (3, 'description', description),
+                                                 (3, 'description', left(description, 4000)),
                                                  (4, 'steps', (SELECT string_agg(step.title, ' · ' ORDER BY step_number)
                                                                FROM quest_steps AS step
                                                                WHERE quest_id = quest.id AND retired_at IS NULL)))

@@ -1,7 +1,7 @@
 //! A stand-in for an endpoint of embeddings: somebody else's part, so it is played, with its real payloads.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub struct Embeddings {
     pub base: String,
     is_down: Arc<AtomicBool>,
-    texts: Arc<AtomicUsize>,
+    texts: Arc<Mutex<Vec<String>>>,
 }
 
 impl Embeddings {
@@ -31,9 +31,9 @@ impl Embeddings {
         self.is_down.store(down, Ordering::Relaxed);
     }
 
-    /// How many texts it has embedded.
-    pub fn texts(&self) -> usize {
-        self.texts.load(Ordering::Relaxed)
+    /// How often it has embedded a text that begins so.
+    pub fn embedded(&self, beginning: &str) -> usize {
+        self.texts.lock().unwrap().iter().filter(|text| text.starts_with(beginning)).count()
     }
 }
 
@@ -55,7 +55,7 @@ async fn embed(State(endpoint): State<Embeddings>, headers: HeaderMap, Json(aske
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let texts: Vec<&str> = asked["input"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
-    endpoint.texts.fetch_add(texts.len(), Ordering::Relaxed);
+    endpoint.texts.lock().unwrap().extend(texts.iter().map(|text| (*text).to_owned()));
     // The order is that of `index`, not of the list.
     let data: Vec<Value> = texts
         .iter()

@@ -11,6 +11,8 @@ mod database;
 pub mod embeddings;
 pub mod process;
 pub mod proxy;
+#[cfg(feature = "semantic")]
+pub mod qdrant;
 pub mod users;
 
 use std::sync::Arc;

@@ -11,6 +11,8 @@ use crate::search::model::Away;
 
 /// Texts a call.
 const BATCH: usize = 64;
+/// Characters of a text that are sent; endpoints refuse what is longer than they can take, some 8,000 tokens.
+const MOST_CHARS: usize = 6_000;
 
 #[derive(Debug)]
 pub struct Endpoint {
@@ -90,6 +92,7 @@ impl Embedder for Endpoint {
     fn embed(&self, texts: Vec<String>) -> BoxFuture<'_, Result<Vec<Vec<f32>>, Away>> {
         Box::pin(async move {
             let mut vectors = Vec::with_capacity(texts.len());
+            let texts: Vec<String> = texts.iter().map(|text| text.chars().take(MOST_CHARS).collect()).collect();
             for texts in texts.chunks(BATCH) {
                 vectors.extend(self.batch(texts).await?);
             }

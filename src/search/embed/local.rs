@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -48,7 +48,7 @@ impl Local {
 
 /// The model, read from its folder unless somebody has done so.
 fn loaded(model: &Mutex<Option<Arc<Loaded>>>, folder: &Path) -> Result<Arc<Loaded>, String> {
-    let mut model = model.lock().map_err(|error| error.to_string())?;
+    let mut model = model.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(loaded) = model.as_ref() {
         return Ok(Arc::clone(loaded));
     }

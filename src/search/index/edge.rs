@@ -226,8 +226,7 @@ impl VectorIndex for Edge {
     }
 
     fn put(&self, points: Vec<Point>) -> BoxFuture<'_, Result<(), Away>> {
-        let words = Arc::clone(&self.words);
-        let operation = move || -> Result<UpdateOperation, Away> {
+        self.run(move |shard, words| {
             let points = points.into_iter().map(|point| {
                 let sparse = words.of_document(&point.text);
                 let vectors = NamedVectors::default()
@@ -237,14 +236,10 @@ impl VectorIndex for Edge {
                 Ok(PointStruct::new(point_id(point.id), Vectors::from(vectors), payload).into())
             });
             let points = points.collect::<Result<Vec<_>, Away>>()?;
-            Ok(UpdateOperation::PointOperation(PointOperations::UpsertPoints(PointInsertOperations::PointsList(
-                points,
-            ))))
-        };
-        match operation() {
-            Ok(operation) => self.write(vec![operation]),
-            Err(error) => Box::pin(async { Err(error) }),
-        }
+            let upsert = PointOperations::UpsertPoints(PointInsertOperations::PointsList(points));
+            let _turn = shard.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.edge.update(UpdateOperation::PointOperation(upsert)).map_err(away)
+        })
     }
 
     fn annotate(&self, payloads: Vec<(Uuid, Payload)>) -> BoxFuture<'_, Result<(), Away>> {
@@ -268,6 +263,7 @@ impl VectorIndex for Edge {
         self.run(|shard, _| {
             let _turn = shard.turn.lock().unwrap_or_else(PoisonError::into_inner);
             shard.edge.optimize().map_err(away)?;
+            shard.edge.flush();
             Ok(())
         })
     }

@@ -1,7 +1,7 @@
 //! A Qdrant server or cluster, over gRPC.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -27,7 +27,7 @@ const PAGE: u32 = 1000;
 
 pub struct Server {
     client: Qdrant,
-    words: Words,
+    words: Arc<Words>,
     collection: RwLock<String>,
 }
 
@@ -54,7 +54,7 @@ impl Server {
             .skip_compatibility_check()
             .build()
             .map_err(|error| format!("QDRANT_URL: {error}"))?;
-        let words = Words::new().map_err(|error| error.to_string())?;
+        let words = Arc::new(Words::new().map_err(|error| error.to_string())?);
         Ok(Self { client, words, collection: RwLock::default() })
     }
 
@@ -162,13 +162,17 @@ impl VectorIndex for Server {
 
     fn put(&self, points: Vec<Point>) -> BoxFuture<'_, Result<(), Away>> {
         Box::pin(async move {
-            let points = points.into_iter().map(|point| {
-                let words = self.words.of_document(&point.text);
-                let words: Vec<(u32, f32)> = words.indices.into_iter().zip(words.values).collect();
-                let vectors = NamedVectors::default().add_vector(MEANING, point.dense).add_vector(WORDS, words);
-                Ok(PointStruct::new(point_id(point.id), vectors, payload(&point.payload)?))
+            let words = Arc::clone(&self.words);
+            let points = tokio::task::spawn_blocking(move || {
+                let points = points.into_iter().map(|point| {
+                    let words = words.of_document(&point.text);
+                    let words: Vec<(u32, f32)> = words.indices.into_iter().zip(words.values).collect();
+                    let vectors = NamedVectors::default().add_vector(MEANING, point.dense).add_vector(WORDS, words);
+                    Ok(PointStruct::new(point_id(point.id), vectors, payload(&point.payload)?))
+                });
+                points.collect::<Result<Vec<_>, Away>>()
             });
-            let points = points.collect::<Result<Vec<_>, Away>>()?;
+            let points = points.await.map_err(away).flatten()?;
             let upsert = UpsertPointsBuilder::new(self.collection(), points).wait(true);
             self.client.upsert_points(upsert).await.map(drop).map_err(away)
         })
