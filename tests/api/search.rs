@@ -404,13 +404,12 @@ async fn an_index_in_this_process_does_what_an_index_does() {
 #[tokio::test]
 async fn an_index_on_a_server_does_what_an_index_does() {
     let folder = Folder::new();
-    let (url, _played) = match std::env::var("QDRANT_URL") {
-        Ok(url) => (url, None),
-        Err(_) => {
-            eprintln!("QDRANT_URL is not set: a server of the test's own is played, on the real wire");
-            let played = Qdrant::start(folder.0.clone()).await;
-            (played.url.clone(), Some(played))
-        }
+    let (url, _played) = if let Ok(url) = std::env::var("QDRANT_URL") {
+        (url, None)
+    } else {
+        eprintln!("QDRANT_URL is not set: a server of the test's own is played, on the real wire");
+        let played = Qdrant::start(folder.0.clone()).await;
+        (played.url.clone(), Some(played))
     };
     an_index(&Server::new(&url, std::env::var("QDRANT_API_KEY").ok().as_deref(), Duration::from_secs(10)).unwrap())
         .await;

@@ -152,10 +152,6 @@ fn vector(input: Option<wire::VectorInput>) -> Result<VectorInternal, Status> {
     }
 }
 
-fn done() -> Result<Response<wire::PointsOperationResponse>, Status> {
-    Ok(Response::new(wire::PointsOperationResponse::default()))
-}
-
 impl Shards {
     fn get(&self, collection: &str) -> Result<Arc<EdgeShard>, Status> {
         let open = self.open.lock().unwrap();
@@ -168,7 +164,7 @@ impl Shards {
         operation: UpdateOperation,
     ) -> Result<Response<wire::PointsOperationResponse>, Status> {
         self.get(collection)?.update(operation).map_err(wrong)?;
-        done()
+        Ok(Response::new(wire::PointsOperationResponse::default()))
     }
 
     fn ids(selector: Option<wire::PointsSelector>) -> Result<Vec<PointId>, Status> {
@@ -360,7 +356,7 @@ impl Points for Shards {
                     .map(|(name, vector)| {
                         let VectorInternal::Dense(data) = vector else { panic!("only the dense one was asked for") };
                         let vector = Some(wire::vector_output::Vector::Dense(wire::DenseVector { data }));
-                        (name.to_string(), wire::VectorOutput { vector, ..Default::default() })
+                        (name, wire::VectorOutput { vector, ..Default::default() })
                     })
                     .collect();
                 let named = wire::vectors_output::VectorsOptions::Vectors(wire::NamedVectorsOutput { vectors });
@@ -404,7 +400,7 @@ impl Points for Shards {
             let Some(Variant::Nearest(nearest)) = list.query.and_then(|query| query.variant) else {
                 return Err(wrong("lists are of nearest points"));
             };
-            let named = NamedQuery { query: vector(Some(nearest))?, using: list.using.map(Into::into) };
+            let named = NamedQuery { query: vector(Some(nearest))?, using: list.using };
             asked.prefetches.push(Prefetch {
                 prefetches: Vec::new(),
                 query: Some(ScoringQuery::Vector(QueryEnum::Nearest(named))),
@@ -422,7 +418,7 @@ impl Points for Shards {
                 let mmr = near.mmr.unwrap_or_default();
                 ScoringQuery::Mmr(Mmr {
                     vector: vector(near.nearest)?,
-                    using: query.using.unwrap_or_default().into(),
+                    using: query.using.unwrap_or_default(),
                     lambda: OrderedFloat(1.0 - mmr.diversity.unwrap_or(0.5)),
                     candidates_limit: mmr.candidates_limit.unwrap_or(100) as usize,
                 })
