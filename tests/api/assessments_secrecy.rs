@@ -103,6 +103,8 @@ async fn read_everything(learner: &Client, quest: &Value, made: &[Value]) {
         format!("{path}/steps"),
         format!("{path}/eligibility"),
         "/v1/quests?q=canary".to_owned(),
+        "/v1/search?q=canary".to_owned(),
+        format!("/v1/search?q={}", text(&quest["title"]).split(' ').next().unwrap()),
         "/v1/quests?skillTag=canary-tag".to_owned(),
         "/v1/me/attempts".to_owned(),
         "/v1/me/peer-reviews".to_owned(),

@@ -100,6 +100,8 @@ async fn everything(learner: &Client, author: &Client, quest: &Value) -> Vec<(St
     let lists = [
         "/v1/quests",
         "/v1/quests?q=canary",
+        "/v1/search?q=canary",
+        "/v1/search?q=guarded",
         "/v1/quests?skillTag=canary-tag",
         "/v1/me/attempts",
         "/v1/me/learning-paths",

@@ -1,4 +1,5 @@
 //! The index of quests by words and by meaning: in this process, or a server.
+#![cfg_attr(not(feature = "semantic"), allow(dead_code, reason = "a build without engines"))]
 
 use std::collections::HashMap;
 use std::fmt::Debug;
