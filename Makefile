@@ -8,10 +8,10 @@ services = scripts/services up && settings=$$(scripts/services env) && eval "$$s
 quests = "$${CARGO_TARGET_DIR:-target}/debug/quests"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench bench-search lint openapi prepare env stop reset
+.PHONY: help run test soak bench bench-search bench-latency lint openapi prepare env stop reset
 
 help: ## Show this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 
 run: export LOG_FORMAT ?= pretty
 run: ## Start everything on http://127.0.0.1:8080 with demo data; Ctrl-C stops the service
@@ -28,8 +28,11 @@ soak: ## Run all tests, with many more rounds of those that repeat themselves
 bench: ## Measure; ARGS=... goes to cargo bench
 	@$(services) && cargo bench --bench bench $(ARGS)
 
-bench-search: ## Measure how well search finds what people mean
+bench-search: ## Measure how well search finds what people mean, and recommendations what they do next
 	@$(services) && cargo bench --profile dev --bench search
+
+bench-latency: ## Measure how long search and recommendations take in a large catalogue
+	@$(services) && cargo bench --bench latency
 
 lint: ## Check formatting, clippy, .sqlx and openapi/openapi.json
 	cargo fmt --check

@@ -14,18 +14,17 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use quests::clock::Clock;
-use quests::config::{DEVELOPMENT_SECRET, JwtConfig};
-use quests::http::auth::development_token;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use tokio::process::{Child, Command};
+use sqlx::{Connection, PgConnection};
+use tokio::process::Command;
 use uuid::Uuid;
 
-type Fail = Box<dyn std::error::Error + Send + Sync>;
+use self::shared::{
+    Fail, Measured, authorization, command, create, database_name, number, remove, replaced_database, serve, sql, value,
+};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_quests");
-const ISSUER: &str = "http://localhost/auth/v1";
+mod shared;
+
 const QUESTS: u64 = 200;
 /// The last step completes its quest: it is left alone, so that every request does the same work.
 const STEPS: u64 = 10;
@@ -80,15 +79,6 @@ struct Settings {
 
 impl Settings {
     fn read() -> Result<Self, Fail> {
-        let number = |name: &str, default: u64| -> Result<u64, Fail> {
-            match std::env::var(name) {
-                Ok(text) => match text.parse() {
-                    Ok(number) if number > 0 => Ok(number),
-                    _ => Err(format!("{name} must be a whole number above 0").into()),
-                },
-                Err(_) => Ok(default),
-            }
-        };
         let url = std::env::var("DATABASE_URL").map_err(|_| "DATABASE_URL is not set: run `make bench`")?;
         let (clients, seconds) = (number("BENCH_CLIENTS", 8)?, number("BENCH_SECONDS", 10)?);
         let amqp = if std::env::var("BENCH_AMQP").is_ok_and(|value| value == "1") {
@@ -121,18 +111,6 @@ impl Settings {
     }
 }
 
-fn replaced_database(url: &str, name: &str) -> Result<String, Fail> {
-    let (path, query) = url.split_once('?').map_or((url, String::new()), |(path, query)| (path, format!("?{query}")));
-    let authority = path.find("://").map(|at| at + 3).ok_or("DATABASE_URL is no URL")?;
-    let server = path[authority..].split_once('/').map_or(path, |(host, _)| &path[..authority + host.len()]);
-    Ok(format!("{server}/{name}{query}"))
-}
-
-fn database_name(url: &str) -> &str {
-    let path = url.split('?').next().unwrap_or_default();
-    path.rsplit('/').next().unwrap_or_default()
-}
-
 fn main() -> ExitCode {
     // What cargo bench passes to harnesses, e.g. --bench, is not for us.
     let outcome = tokio::runtime::Builder::new_current_thread()
@@ -153,9 +131,8 @@ fn main() -> ExitCode {
 async fn with_scratch_database() -> Result<(), Fail> {
     let settings = std::sync::Arc::new(Settings::read()?);
     let texts = Texts::read()?;
-    let url = std::env::var("DATABASE_URL")?;
     let name = database_name(&settings.database).to_owned();
-    sql(&mut PgConnection::connect(&url).await?, &format!("CREATE DATABASE {name}")).await?;
+    create(&name).await?;
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&name);
     // A task of its own, so that a panic ends here too; children are killed when it is dropped.
     let mut task = tokio::spawn(measure(settings.clone(), texts, directory.clone()));
@@ -168,7 +145,7 @@ async fn with_scratch_database() -> Result<(), Fail> {
         }
     };
     let dropped = async {
-        sql(&mut PgConnection::connect(&url).await?, &format!("DROP DATABASE {name} WITH (FORCE)")).await?;
+        remove(&name).await?;
         remove_exchange(&settings).await
     }
     .await;
@@ -178,14 +155,6 @@ async fn with_scratch_database() -> Result<(), Fail> {
         eprintln!("bench: the log of the service and the scripts of pgbench are in {}", directory.display());
     }
     outcome.and(dropped)
-}
-
-async fn sql(connection: &mut PgConnection, text: &str) -> Result<u64, Fail> {
-    Ok(sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(connection).await?.rows_affected())
-}
-
-async fn value(connection: &mut PgConnection, text: &str) -> Result<String, Fail> {
-    Ok(sqlx::query_scalar(AssertSqlSafe(text.to_owned())).fetch_one(connection).await?)
 }
 
 async fn remove_exchange(settings: &Settings) -> Result<(), Fail> {
@@ -202,7 +171,7 @@ async fn remove_exchange(settings: &Settings) -> Result<(), Fail> {
 
 async fn measure(settings: std::sync::Arc<Settings>, texts: Texts, directory: PathBuf) -> Result<(), Fail> {
     std::fs::create_dir_all(&directory)?;
-    command(&settings, &["migrate"]).await?;
+    command(&settings.database, &["migrate"]).await?;
     let mut connection = PgConnection::connect(&settings.database).await?;
     sql(&mut connection, &fill(2 * settings.learners + WARM_LEARNERS)).await?;
     sql(&mut connection, "VACUUM ANALYZE").await?;
@@ -224,7 +193,13 @@ async fn measure(settings: std::sync::Arc<Settings>, texts: Texts, directory: Pa
         return Err("this PostgreSQL is not durable: fsync and synchronous_commit must be on".into());
     }
 
-    let (mut service, base) = serve(&settings, &directory).await?;
+    let mut more = vec![
+        ("DATABASE_MAX_CONNECTIONS", CONNECTIONS.to_string()),
+        ("AMQP_EXCHANGE", settings.exchange.clone()),
+        ("SEARCH_INDEX", "false".to_owned()),
+    ];
+    more.extend(settings.amqp.clone().map(|url| ("AMQP_URL", url)));
+    let (mut service, base) = serve(&settings.database, &directory, &more).await?;
     let mut driver = Driver::new(&settings, base)?;
     let mut table = format!(
         "{:<14} | {:>13} | {:>7} | {:>7} | {:>11} | {:>5}\n",
@@ -260,63 +235,6 @@ async fn measure(settings: std::sync::Arc<Settings>, texts: Texts, directory: Pa
     check(&settings, &mut connection, driver.completed(), by_pgbench).await?;
     connection.close().await?;
     Ok(())
-}
-
-/// A command of the service's binary on the scratch database; what it prints.
-async fn command(settings: &Settings, arguments: &[&str]) -> Result<String, Fail> {
-    let output = Command::new(BINARY)
-        .args(arguments)
-        .env("DATABASE_URL", &settings.database)
-        .kill_on_drop(true)
-        .stdin(Stdio::null())
-        .output()
-        .await?;
-    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    if output.status.success() {
-        return Ok(said);
-    }
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    let first: String = said.lines().chain(complaint.lines()).take(20).collect::<Vec<_>>().join("\n");
-    Err(format!("quests {} ended with {}:\n{first}", arguments.join(" "), output.status).into())
-}
-
-async fn serve(settings: &Settings, directory: &Path) -> Result<(Child, String), Fail> {
-    let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let log = std::fs::File::create(directory.join("service.log"))?;
-    let mut command = Command::new(BINARY);
-    command
-        .arg("serve")
-        .env_remove("AMQP_URL")
-        .env_remove("LOG_FORMAT")
-        .env_remove("RUST_LOG")
-        .env("DATABASE_URL", &settings.database)
-        .env("DATABASE_MAX_CONNECTIONS", CONNECTIONS.to_string())
-        .env("BIND_ADDR", address.to_string())
-        .env("JWT_SECRET", DEVELOPMENT_SECRET)
-        .env("JWT_ISSUER", ISSUER)
-        .env("JWT_AUDIENCE", "authenticated")
-        .env("AMQP_EXCHANGE", &settings.exchange)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .kill_on_drop(true);
-    if let Some(url) = &settings.amqp {
-        command.env("AMQP_URL", url);
-    }
-    let mut service = command.spawn()?;
-    let base = format!("http://{address}");
-    let client = reqwest::Client::new();
-    for _ in 0..200 {
-        if let Some(status) = service.try_wait()? {
-            return Err(format!("the service did not start: {status}").into());
-        }
-        let answer = client.get(format!("{base}/readyz")).send().await;
-        if answer.is_ok_and(|answer| answer.status().is_success()) {
-            return Ok((service, base));
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Err("the service was not ready within 10 s".into())
 }
 
 /// Quests, and learners with an attempt each on which nothing is done yet.
@@ -362,7 +280,7 @@ async fn check(settings: &Settings, connection: &mut PgConnection, ours: u64, th
     if stored.abs_diff(theirs) > settings.clients {
         return Err(format!("pgbench counts {theirs} completions and stored {stored}").into());
     }
-    println!("quests verify: {}", command(settings, &["verify"]).await?);
+    println!("quests verify: {}", command(&settings.database, &["verify"]).await?);
     Ok(())
 }
 
@@ -382,32 +300,9 @@ struct Client {
     random: u64,
 }
 
-struct Measured {
-    per_second: f64,
-    /// Sorted.
-    latencies: Vec<Duration>,
-}
-
-impl Measured {
-    /// A percentile in milliseconds: the smallest value that so many percent do not exceed.
-    fn at(&self, percent: usize) -> f64 {
-        let rank = (self.latencies.len() * percent).div_ceil(100).max(1);
-        self.latencies.get(rank - 1).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1000.0)
-    }
-}
-
 impl Driver {
     fn new(settings: &Settings, base: String) -> Result<Self, Fail> {
-        let jwt = JwtConfig {
-            jwt_secret: DEVELOPMENT_SECRET.to_owned(),
-            jwt_issuer: ISSUER.to_owned(),
-            jwt_audience: "authenticated".to_owned(),
-        };
-        let clock = Clock::default();
-        let token = |learner: u64| -> Result<HeaderValue, Fail> {
-            let token = development_token(&jwt, &clock, id(LEARNER + learner)?, vec!["Player".to_owned()])?;
-            Ok(HeaderValue::try_from(format!("Bearer {token}"))?)
-        };
+        let token = |learner: u64| authorization(id(LEARNER + learner)?);
         let learners = settings.own_learners(settings.learners)?;
         let clients = (0..settings.clients)
             .map(|client| {

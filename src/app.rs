@@ -26,6 +26,7 @@ use crate::http::health::{Broker, Health};
 use crate::http::layers::{self, Observe};
 use crate::http::server::{ServerLimits, serve};
 use crate::outbox;
+use crate::recommendations::model::Recipe;
 use crate::routes::routes;
 use crate::search::indexer::{self, Indexer};
 use crate::search::{Engine, Search};
@@ -43,6 +44,7 @@ pub struct App {
     skills: Skills,
     users: Users,
     search: Search,
+    recipe: Arc<Recipe>,
 }
 
 macro_rules! part {
@@ -54,7 +56,7 @@ macro_rules! part {
         }
     )+};
 }
-part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills, users: Users, search: Search);
+part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills, users: Users, search: Search, recipe: Arc<Recipe>);
 
 /// A service that runs until it is told to stop.
 #[derive(Debug)]
@@ -103,6 +105,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         skills: Skills::new(&config.user_service, users.clone()),
         users,
         search: search.clone(),
+        recipe: Arc::new(config.recommendations.recipe()),
     };
     let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
     let observe = Observe { request_timeout: millis(limits.request_timeout_ms), max_header_bytes };

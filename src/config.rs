@@ -166,6 +166,37 @@ impl SearchConfig {
     }
 }
 
+/// What recommendations go by.
+#[derive(Debug, Clone, Args)]
+pub struct RecommendationConfig {
+    /// Weights of the features, 0 to 10: `kind=weight` joined by `;`, e.g. `nextInPath=0.5;newInCatalogue=0`; what is
+    /// left out keeps its own (docs/recommendations.md)
+    #[arg(long, env = "RECOMMENDATION_WEIGHTS", default_value = "", value_name = "MAP")]
+    pub recommendation_weights: crate::recommendations::model::Weights,
+    /// How unlike each other recommendations are to be: 0 (the best first, however alike) to 1
+    #[arg(long, env = "RECOMMENDATION_DIVERSITY", default_value_t = 0.2, value_name = "SHARE", value_parser = share)]
+    pub recommendation_diversity: f64,
+    /// Skill points earned here that are taken for a level while levels are unknown
+    #[arg(long, env = "RECOMMENDATION_POINTS_PER_LEVEL", default_value_t = 100, value_name = "POINTS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub recommendation_points_per_level: u32,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| format!("'{text}' is no number"))?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("must be 0 to 1".to_owned()) }
+}
+
+impl RecommendationConfig {
+    #[must_use]
+    pub fn recipe(&self) -> crate::recommendations::model::Recipe {
+        crate::recommendations::model::Recipe {
+            weights: self.recommendation_weights.clone(),
+            diversity: self.recommendation_diversity,
+            points_per_level: self.recommendation_points_per_level.into(),
+        }
+    }
+}
+
 /// Limits of the HTTP server.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
@@ -282,6 +313,8 @@ pub struct Config {
     pub user_service: UserServiceConfig,
     #[command(flatten)]
     pub search: SearchConfig,
+    #[command(flatten)]
+    pub recommendations: RecommendationConfig,
     /// Look of the log lines
     #[arg(long, env = "LOG_FORMAT", default_value = "json", value_name = "FORMAT")]
     pub log_format: LogFormat,

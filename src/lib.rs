@@ -28,6 +28,7 @@ pub mod openapi;
 pub mod origin;
 pub mod outbox;
 pub mod quests;
+pub mod recommendations;
 pub mod rewards;
 pub mod routes;
 pub mod scoring;

@@ -16,6 +16,7 @@ use crate::integrations::http as integrations;
 use crate::learning_paths::http::{chapters, insights, paths, quests as path_quests};
 use crate::openapi;
 use crate::quests::http::{quests, resources, sets, steps};
+use crate::recommendations::http as recommendations;
 use crate::search::http as search;
 
 #[derive(OpenApi)]
@@ -42,6 +43,7 @@ use crate::search::http as search;
         (name = "integrations", description = "Results from outside, for services"),
         (name = "enrollments", description = "Learners in learning paths (seed: `user_learning_path_progress`)"),
         (name = "search", description = "Quests by words and by meaning"),
+        (name = "recommendations", description = "What to do next, and why"),
         (name = "feedback", description = "What learners say of quests"),
         (name = "operations", description = "For operators; no token"),
     ),
@@ -58,6 +60,7 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(quests::clone_quest))
         .routes(routes!(search::search_quests))
         .routes(routes!(search::list_similar_quests))
+        .routes(routes!(recommendations::list_recommendations))
         .routes(routes!(enrollments::get_eligibility))
         .routes(routes!(feedback::list_feedback, feedback::give_feedback))
         .routes(routes!(feedback::resolve_feedback))

@@ -24,6 +24,8 @@ use serde::Deserialize;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use uuid::Uuid;
 
+mod recommend;
+
 type Fail = Box<dyn std::error::Error + Send + Sync>;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_quests");
@@ -86,18 +88,43 @@ async fn run() -> Result<(), Fail> {
     let corpora: BTreeMap<String, Vec<Judged>> = serde_saphyr::from_str(&queries)?;
     println!("corpus    | queries | ranked by            | recall@5 | nDCG@10");
     for (name, judged) in &corpora {
-        let source = Path::new(PROJECT).join("../shared/data/curriculum/BIT_SE_K19D_K20A.json");
-        if name == "programme" && !source.exists() {
-            println!("programme | skipped: {} is not there", source.display());
+        if name == "programme" && !source().exists() {
+            println!("programme | skipped: {} is not there", source().display());
             continue;
         }
-        corpus(name, judged, &source).await?;
+        corpus(name, judged).await?;
     }
-    Ok(())
+    // Both together, where there are both.
+    let both: Vec<&str> = if source().exists() { vec!["demo", "programme"] } else { vec!["demo"] };
+    let (db, search, place) = prepared("recommendations", &both).await?;
+    recommend::run(&db, &search).await?;
+    place.remove(&db, search).await
 }
 
-/// A database and an index of the corpus' own, which go again.
-async fn corpus(name: &str, judged: &[Judged], source: &Path) -> Result<(), Fail> {
+/// A real programme of 48 subjects.
+fn source() -> PathBuf {
+    Path::new(PROJECT).join("../shared/data/curriculum/BIT_SE_K19D_K20A.json")
+}
+
+/// A database and an index of one's own.
+struct Place {
+    database: String,
+    folder: PathBuf,
+    keeper: PgConnection,
+}
+
+impl Place {
+    async fn remove(mut self, db: &Db, search: Search) -> Result<(), Fail> {
+        db.pool.close().await;
+        drop(search);
+        let drop = format!("DROP DATABASE {} WITH (FORCE)", self.database);
+        sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut self.keeper).await?;
+        Ok(std::fs::remove_dir_all(&self.folder)?)
+    }
+}
+
+/// A place with these curricula, indexed.
+async fn prepared(name: &str, curricula: &[&str]) -> Result<(Db, Search, Place), Fail> {
     let mut settings = Settings::try_parse_from(["bench-search"])?;
     let main = settings.database.database_url.clone();
     let own = format!("quests_bench_search_{name}");
@@ -120,15 +147,24 @@ async fn corpus(name: &str, judged: &[Judged], source: &Path) -> Result<(), Fail
         if done.status.success() { Ok(()) } else { Err(told.into()) }
     };
     quests(&["migrate"])?;
-    if name == "programme" {
-        quests(&["import", "--curriculum-version", &source.display().to_string()])?;
-    } else {
-        quests(&["seed"])?;
+    for curriculum in curricula {
+        if *curriculum == "programme" {
+            quests(&["import", "--curriculum-version", &source().display().to_string()])?;
+        } else {
+            quests(&["seed"])?;
+        }
     }
 
     let db = Db::open(&settings.database)?;
     let engine = Engine::open(&settings.search)?.ok_or("there is no engine in this build")?;
     indexer::rebuild(&engine, &db.pool, &|_, _| {}).await?;
+    let (_, ready) = tokio::sync::watch::channel(true);
+    Ok((db, Search { engine: Some(engine), ready }, Place { database: own, folder, keeper }))
+}
+
+async fn corpus(name: &str, judged: &[Judged]) -> Result<(), Fail> {
+    let (db, search, place) = prepared(name, &[name]).await?;
+    let engine = search.engine.clone().ok_or("there is no engine")?;
     let mut names = HashMap::new();
     for row in sqlx::query("SELECT id, key, skill_tags FROM quests").fetch_all(&db.pool).await? {
         let tags: Option<Vec<String>> = row.get("skill_tags");
@@ -141,8 +177,6 @@ async fn corpus(name: &str, judged: &[Judged], source: &Path) -> Result<(), Fail
         return Err(format!("{name}: there is no quest {key}").into());
     }
 
-    let (_, ready) = tokio::sync::watch::channel(true);
-    let search = Search { engine: Some(engine.clone()), ready };
     let mut scores: [(&str, Score); 5] =
         ["PostgreSQL's words", "words (BM25)", "meaning (vectors)", "fused", "as served, with titles"]
             .map(|by| (by, Score::default()));
@@ -164,9 +198,6 @@ async fn corpus(name: &str, judged: &[Judged], source: &Path) -> Result<(), Fail
     for (by, Score { recall, ndcg, queries }) in scores {
         println!("{name:<9} | {queries:>7} | {by:<22} | {:>6.3} | {:>7.3}", recall / queries, ndcg / queries);
     }
-    db.pool.close().await;
-    drop((engine, search));
-    sqlx::raw_sql(AssertSqlSafe(format!("DROP DATABASE {own} WITH (FORCE)"))).execute(&mut keeper).await?;
-    std::fs::remove_dir_all(&folder)?;
-    Ok(())
+    drop(engine);
+    place.remove(&db, search).await
 }

@@ -17,7 +17,7 @@ use super::model::{Attempt, AttemptStatus, AttemptWithSteps, Move, Refusal};
 use super::service;
 use crate::config::ContentLimits;
 use crate::db::Db;
-use crate::enrollments::service::Skills;
+use crate::enrollments::service::{Skills, Wanted};
 use crate::http::command::{MergePatch, NoBody};
 use crate::http::etag::IfMatch;
 use crate::http::problem::ProblemBody;
@@ -72,7 +72,7 @@ pub async fn start_attempt(
     command: Command<NoBody>,
 ) -> Result<Response, Problem> {
     let Command { caller, origin, transaction, .. } = command;
-    skills.refresh(&db, &origin, caller, &headers).await?;
+    skills.refresh(&db, &origin, caller, &headers, Wanted::ByCriteria).await?;
     transaction
         .run(move |connection| {
             Box::pin(async move {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::model::{Enrollment, Move, Override, OverrideInput, PathStatus, Refusal};
 use super::picture::{Picture, picture};
-use super::service::{self, Skills};
+use super::service::{self, Skills, Wanted};
 use crate::db::Db;
 use crate::http::command::NoBody;
 use crate::http::problem::ProblemBody;
@@ -145,7 +145,7 @@ pub async fn get_my_learning_path(
     headers: HeaderMap,
     Path(id): Path<LearningPathId>,
 ) -> Result<Response, Problem> {
-    skills.refresh(&db, &origin, caller, &headers).await?;
+    skills.refresh(&db, &origin, caller, &headers, Wanted::ByCriteria).await?;
     let mut connection = db.pool.acquire().await?;
     let picture = picture(&mut connection, caller.now, caller.learner(), id).await?;
     Ok(etag::respond(&headers, &picture.ok_or_else(|| Problem::not_found("learning path"))?))
@@ -184,7 +184,7 @@ pub async fn get_eligibility(
     headers: HeaderMap,
     Path(id): Path<QuestId>,
 ) -> Result<Response, Problem> {
-    skills.refresh(&db, &origin, caller, &headers).await?;
+    skills.refresh(&db, &origin, caller, &headers, Wanted::ByCriteria).await?;
     let mut connection = db.pool.acquire().await?;
     visible(&mut connection, caller, id).await?;
     let judged = gate(&mut connection, caller.now, caller.learner(), id).await?;

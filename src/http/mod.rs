@@ -1,6 +1,7 @@
 //! The toolbox of the HTTP layer: problems, extractors, auth, Accept, paging, ETags, idempotency, the server loop.
 
 pub mod accept;
+pub mod answer;
 pub mod auth;
 pub mod command;
 pub mod etag;
@@ -12,8 +13,9 @@ pub mod problem;
 pub mod server;
 pub mod validate;
 
+pub use answer::Answer;
 pub use auth::Caller;
-pub use command::{Answer, Command, Upload, invalid_at, malformed};
+pub use command::{Command, Upload, invalid_at, malformed};
 pub use extract::{Path, Query};
 pub use paging::{Page, PageRequest};
 pub use problem::{Code, FieldError, Problem};

@@ -7,48 +7,42 @@ use crate::db::Db;
 /// Rows a statement, so that none runs into the time-out.
 const BATCH: i64 = 1_000;
 
+/// Runs a DELETE of at most `BATCH` rows until nothing is left; says how many rows.
+macro_rules! delete_all {
+    ($db:expr, $sql:literal, $($argument:expr),+ $(,)?) => {{
+        let mut removed = 0;
+        loop {
+            match sqlx::query!($sql, $($argument,)+ BATCH).execute(&$db.pool).await?.rows_affected() {
+                0 => break removed,
+                rows => removed += rows,
+            }
+        }
+    }};
+}
+
 /// Removes published events and idempotency keys older than given, and changes that search has followed; says how many
 /// rows.
 ///
 /// # Errors
 /// The database's; what is left stays for the next call.
 pub async fn prune(db: &Db, events: DateTime<Utc>, keys: DateTime<Utc>) -> Result<u64, sqlx::Error> {
-    let mut removed = 0;
-    loop {
-        let rows = sqlx::query!(
-            "DELETE FROM outbox_events WHERE id IN (
-                 SELECT id FROM outbox_events WHERE occurred_at < $1 AND published_at IS NOT NULL LIMIT $2)",
-            events,
-            BATCH
-        )
-        .execute(&db.pool)
-        .await?
-        .rows_affected();
-        removed += rows;
-        if rows == 0 {
-            break;
-        }
-    }
-    loop {
-        let rows = sqlx::query!(
-            "DELETE FROM idempotency_keys WHERE (auth_user_id, key) IN (
-                 SELECT auth_user_id, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2)
-             AND created_at < $1",
-            keys,
-            BATCH
-        )
-        .execute(&db.pool)
-        .await?
-        .rows_affected();
-        removed += rows;
-        if rows == 0 {
-            break;
-        }
-    }
+    let events = delete_all!(
+        db,
+        "DELETE FROM outbox_events WHERE id IN (
+             SELECT id FROM outbox_events WHERE occurred_at < $1 AND published_at IS NOT NULL LIMIT $2)",
+        events,
+    );
+    let keys = delete_all!(
+        db,
+        "DELETE FROM idempotency_keys WHERE (auth_user_id, key) IN (
+             SELECT auth_user_id, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2)
+         AND created_at < $1",
+        keys,
+    );
     // Whoever follows them is seconds behind, or compares everything.
-    let rows = sqlx::query!("DELETE FROM quest_changes WHERE changed_at < now() - INTERVAL '1 day'")
+    let changes = sqlx::query!("DELETE FROM quest_changes WHERE changed_at < now() - INTERVAL '1 day'")
         .execute(&db.pool)
         .await?
         .rows_affected();
-    Ok(removed + rows)
+    Ok(events + keys + changes)
 }

@@ -15,12 +15,11 @@ use super::{Engine, Search, service};
 use crate::criteria::LockedView;
 use crate::db::Db;
 use crate::http::problem::ProblemBody;
-use crate::http::{Caller, Code, FieldError, Path, Problem, Query, etag, paging};
+use crate::http::{Caller, FieldError, Path, Problem, Query, etag, paging};
 use crate::ids::QuestId;
-use crate::quests::http::quests::Me;
+use crate::quests::http::quests::{Me, Wanted};
 use crate::quests::http::readable;
 use crate::quests::model::{DifficultyLevel, Filter, QuestType, QuestWithMy, StepType};
-use crate::tags;
 use crate::unlocks::my;
 
 /// The constant of rank fusion, as in the engine.
@@ -75,35 +74,23 @@ pub async fn search_quests(
     Query(query): Query<SearchQuests>,
 ) -> Result<Response, Problem> {
     let limit = paging::limit(query.limit)?;
-    if !caller.roles.author {
-        for (name, is_used) in [("isActive", query.is_active == Some(false)), ("createdBy", query.created_by.is_some())]
-        {
-            if is_used {
-                return Err(Problem::new(Code::Forbidden, format!("{name} is a filter for authors")));
-            }
-        }
-    }
     let text = query.q.trim();
     if text.is_empty() || text.contains('\0') || text.chars().count() > 500 {
         let detail = "must have 1 to 500 characters, none of them NUL";
         return Err(Problem::invalid(vec![FieldError::new("q", detail)]));
     }
-    let skill_tag = query.skill_tag.map(|tag| tags::tidy(&tag)).filter(|tag| !tag.is_empty());
-    if skill_tag.as_ref().is_some_and(|tag| tag.contains('\0') || tag.chars().count() > 500) {
-        let detail = "must have at most 500 characters, none of them NUL";
-        return Err(Problem::invalid(vec![FieldError::new("skillTag", detail)]));
-    }
-    let filter = Filter {
+    let filter = Wanted {
         quest_type: query.quest_type,
         difficulty_level: query.difficulty_level,
         subject_id: query.subject_id,
-        skill_tag,
+        skill_tag: query.skill_tag,
         step_type: query.step_type,
         collaborative: query.collaborative,
         q: None,
-        is_active: if caller.roles.author { query.is_active } else { Some(true) },
-        created_by: query.created_by.map(|Me::Me| caller.id),
+        is_active: query.is_active,
+        created_by: query.created_by,
     };
+    let filter = filter.filter(caller)?;
     let (ranked, degraded) = rank(&db, &search, text, &filter, asked(caller, limit)).await?;
     let mut connection = db.pool.acquire().await?;
     let mut items = shown(&mut connection, caller, &ranked, Some(text)).await?;

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -138,6 +139,13 @@ impl Judged {
     /// The quests that it names, those in other conditions in it included.
     pub(super) fn quests(&self) -> Vec<Uuid> {
         self.quest_id.into_iter().chain(self.of.iter().flat_map(Self::quests)).collect()
+    }
+
+    /// Skill levels that it asks for and that are met.
+    pub(super) fn reached_skills(&self) -> Vec<(String, i64)> {
+        let own = self.skill_tag.clone().filter(|_| self.state == State::Met);
+        let own = own.zip(self.target.and_then(|level| level.to_i64()));
+        own.into_iter().chain(self.of.iter().flat_map(Self::reached_skills)).collect()
     }
 
     /// Takes the titles of these quests away.

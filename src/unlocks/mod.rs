@@ -4,8 +4,10 @@
 
 pub mod evaluate;
 pub mod model;
+mod record;
 pub mod reevaluate;
 mod service;
 
 pub use model::{Availability, Eligibility, Gated, My, Unlocked, Verdict};
-pub use service::{Because, Judgement, Trigger, explain, gate, judge_after, judge_quests, my, record, view};
+pub use record::{Because, record};
+pub use service::{Judgement, Trigger, explain, gate, judge_after, judge_quests, my, view};

@@ -254,6 +254,13 @@ impl Verdict {
         conditions.chain(criteria.flat_map(Judged::quests)).collect()
     }
 
+    /// The highest skill level that its paths ask for and the learner has.
+    #[must_use]
+    pub fn reached_skill(&self) -> Option<(String, i64)> {
+        let criteria = self.eligibility.learning_paths.iter().filter_map(|path| path.criteria.as_ref());
+        criteria.flat_map(Judged::reached_skills).max_by(|one, other| (one.1, &other.0).cmp(&(other.1, &one.0)))
+    }
+
     /// Whether it may be started now.
     #[must_use]
     pub fn is_available(&self) -> bool {

@@ -36,6 +36,7 @@ mod maps;
 mod model;
 mod peer_reviews;
 mod races;
+mod recommendations;
 mod search;
 mod secrecy;
 mod statements;

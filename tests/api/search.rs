@@ -436,6 +436,8 @@ async fn a_server_that_is_killed_fails_no_search_and_is_filled_anew() {
             for _ in 0..5 {
                 let found = search(learner, "q=lagoon").await;
                 assert!(titles(&found).contains(&"Lagoon") && found["degraded"] == true, "{found}");
+                let found = learner.get("/v1/me/recommendations").await.expect(200);
+                assert!(titles(&found).contains(&"Lagoon") && found["degraded"] == true, "{found}");
             }
         });
         futures_util::future::join_all(searches).await;
@@ -445,6 +447,37 @@ async fn a_server_that_is_killed_fails_no_search_and_is_filled_anew() {
         qdrant.start_again(forgetful).await;
         until(&author, "q=deeper", |found| found["degraded"] == false && titles(found).contains(&title.as_str())).await;
         until(&author, "q=shallow", |found| found["degraded"] == false && titles(found)[0] == "Lagoon").await;
+        let found = service.learner().get("/v1/me/recommendations").await.expect(200);
+        assert_eq!(found["degraded"], false);
     }
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_like_a_finished_quest_is_recommended_and_alike_ones_are_spread() {
+    let (pool, folder, endpoint) = (database().await, Folder::new(), Embeddings::start().await);
+    let service = quick(&pool, &folder, &endpoint).await;
+    let (author, learner) = (service.author(), service.learner());
+    let ocean = quest(&author, "Ocean waves", "salt water moon tide", json!({})).await;
+    let (one, two) = ("salt water moon tide river", "salt water moon tide lake");
+    quest(&author, "Ocean tide", one, json!({})).await;
+    quest(&author, "Ocean moon", two, json!({})).await;
+    quest(&author, "Baking bread", "flour yeast oven", json!({})).await;
+    quest(&author, "Knitting", "wool needles", json!({})).await;
+    until(&author, "q=wool", |found| found["degraded"] == false && titles(found)[0] == "Knitting").await;
+    learner.finish(&ocean).await;
+    let found = learner.get("/v1/me/recommendations").await.expect(200);
+    assert_eq!(found["degraded"], false);
+    assert_eq!(titles(&found).len(), 4);
+    assert!(titles(&found)[0].starts_with("Ocean"), "{found}");
+    let reasons = found["items"][0]["reasons"].as_array().unwrap();
+    let like = reasons.iter().find(|reason| reason["kind"] == "similarTo").unwrap();
+    assert_eq!((&like["text"], &like["questId"]), (&json!("Like “Ocean waves”, which you finished"), &ocean["id"]));
+    assert!(like["value"].as_f64().unwrap() > 0.4, "{like}");
+    // Whoever did not like it gets something else.
+    let bad = json!({"rating": 1});
+    learner.post(&format!("{}/feedback", path_of(&ocean)), bad).await.expect(201);
+    let found = learner.get("/v1/me/recommendations").await.expect(200);
+    assert!(found["items"].to_string().find("similarTo").is_none(), "{found}");
     service.stop().await;
 }

@@ -10,4 +10,4 @@ pub use enrol::{enrol, get_enrollment, leave, list_enrollments, list_learners, m
 pub use jobs::{run_reevaluations, run_schedule};
 pub use overrides::add_override;
 pub use progress::{update_judged, update_path};
-pub use skills::Skills;
+pub use skills::{Skills, Wanted};

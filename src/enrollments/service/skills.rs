@@ -24,6 +24,14 @@ pub struct Skills {
     max_age: TimeDelta,
 }
 
+/// When levels are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// If some criterion looks at them.
+    ByCriteria,
+    Always,
+}
+
 impl Skills {
     #[must_use]
     pub fn new(config: &UserServiceConfig, users: Users) -> Self {
@@ -34,9 +42,9 @@ impl Skills {
         }
     }
 
-    /// Asks for the caller's levels if they are too old and some criterion wants them; one statement when
-    /// not. Levels that have risen open quests. A User Service that is away changes nothing: what is
-    /// known is believed for a while, and unknown after that.
+    /// Asks for the caller's levels if they are too old and wanted; one statement when not. Levels that have
+    /// risen open quests. A User Service that is away changes nothing: what is known is believed for a while,
+    /// and unknown after that. False when it was asked and did not answer.
     ///
     /// # Errors
     /// The database's.
@@ -46,26 +54,29 @@ impl Skills {
         origin: &Origin,
         caller: Caller,
         headers: &HeaderMap,
-    ) -> Result<(), sqlx::Error> {
-        let Some(users) = &self.users.0 else { return Ok(()) };
-        let wanted = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT FROM learning_path_quests
-                              WHERE unlock_refs && ARRAY['ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid])
+        wanted: Wanted,
+    ) -> Result<bool, sqlx::Error> {
+        let Some(users) = &self.users.0 else { return Ok(true) };
+        let is_wanted = sqlx::query_scalar!(
+            r#"SELECT ($3 OR EXISTS (SELECT FROM learning_path_quests
+                                     WHERE unlock_refs && ARRAY['ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid]))
                   AND NOT EXISTS (SELECT FROM learners WHERE auth_user_id = $1 AND skill_levels_at > $2) AS "wanted!""#,
             caller.id,
-            caller.now - self.refresh_after
+            caller.now - self.refresh_after,
+            wanted == Wanted::Always
         )
         .fetch_one(&db.pool)
         .await?;
         let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
-        let Some((_, token)) = token.filter(|_| wanted) else { return Ok(()) };
+        let Some((_, token)) = token.filter(|_| is_wanted) else { return Ok(true) };
         // The client has logged why.
-        let Ok(skills) = users.my_skills(token.trim(), caller.now).await else { return Ok(()) };
+        let Ok(skills) = users.my_skills(token.trim(), caller.now).await else { return Ok(false) };
         let (origin, max_age, learner) = (origin.clone(), self.max_age, caller.learner());
         db.transact(move |connection| {
             Box::pin(async move { keep(connection, &origin, learner, &skills, max_age).await })
         })
-        .await
+        .await?;
+        Ok(true)
     }
 }
 

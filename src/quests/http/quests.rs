@@ -50,6 +50,53 @@ pub struct ListQuests {
     pub cursor: Option<String>,
 }
 
+/// What quests are listed and searched by.
+#[derive(Debug)]
+pub struct Wanted {
+    pub quest_type: Option<QuestType>,
+    pub difficulty_level: Option<DifficultyLevel>,
+    pub subject_id: Option<uuid::Uuid>,
+    pub skill_tag: Option<String>,
+    pub step_type: Option<StepType>,
+    pub collaborative: Option<bool>,
+    pub q: Option<String>,
+    pub is_active: Option<bool>,
+    pub created_by: Option<Me>,
+}
+
+impl Wanted {
+    /// The filter that this caller may ask for: learners see active quests only.
+    ///
+    /// # Errors
+    /// 403 for a learner who uses a filter of authors, 422 for texts that nothing can match.
+    pub fn filter(self, caller: Caller) -> Result<Filter, Problem> {
+        let is_author = caller.roles.author;
+        for (name, is_used) in [("isActive", self.is_active == Some(false)), ("createdBy", self.created_by.is_some())] {
+            if is_used && !is_author {
+                return Err(Problem::new(Code::Forbidden, format!("{name} is a filter for authors")));
+            }
+        }
+        let skill_tag = self.skill_tag.map(|tag| tags::tidy(&tag)).filter(|tag| !tag.is_empty());
+        for (name, text) in [("q", &self.q), ("skillTag", &skill_tag)] {
+            if text.as_ref().is_some_and(|text| text.contains('\0') || text.chars().count() > 500) {
+                let detail = "must have at most 500 characters, none of them NUL";
+                return Err(Problem::invalid(vec![FieldError::new(name, detail)]));
+            }
+        }
+        Ok(Filter {
+            quest_type: self.quest_type,
+            difficulty_level: self.difficulty_level,
+            subject_id: self.subject_id,
+            skill_tag,
+            step_type: self.step_type,
+            collaborative: self.collaborative,
+            q: self.q,
+            is_active: if is_author { self.is_active } else { Some(true) },
+            created_by: self.created_by.map(|Me::Me| caller.id),
+        })
+    }
+}
+
 /// The caller.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -71,26 +118,20 @@ pub async fn list_quests(
     let limit = paging::limit(query.limit)?;
     // A search box that was cleared asks for nothing.
     let q = query.q.filter(|words| !words.trim().is_empty());
-    let skill_tag = query.skill_tag.map(|tag| tags::tidy(&tag)).filter(|tag| !tag.is_empty());
-    let only_authors = |name: &str| Problem::new(Code::Forbidden, format!("{name} is a filter for authors"));
-    if !caller.roles.author {
-        if query.is_active == Some(false) {
-            return Err(only_authors("isActive"));
-        }
-        if query.created_by.is_some() {
-            return Err(only_authors("createdBy"));
-        }
-    }
-    for (name, text) in [("q", &q), ("skillTag", &skill_tag)] {
-        if text.as_ref().is_some_and(|text| text.contains('\0') || text.chars().count() > 500) {
-            return Err(Problem::invalid(vec![FieldError::new(
-                name,
-                "must have at most 500 characters, none of them NUL",
-            )]));
-        }
-    }
-    let sort = query.sort.unwrap_or(if q.is_some() { Sort::Relevance } else { Sort::Newest });
-    if sort == Sort::Relevance && q.is_none() {
+    let filter = Wanted {
+        quest_type: query.quest_type,
+        difficulty_level: query.difficulty_level,
+        subject_id: query.subject_id,
+        skill_tag: query.skill_tag,
+        step_type: query.step_type,
+        collaborative: query.collaborative,
+        q,
+        is_active: query.is_active,
+        created_by: query.created_by,
+    };
+    let filter = filter.filter(caller)?;
+    let sort = query.sort.unwrap_or(if filter.q.is_some() { Sort::Relevance } else { Sort::Newest });
+    if sort == Sort::Relevance && filter.q.is_none() {
         return Err(Problem::invalid(vec![FieldError::new("sort", "relevance needs q")]));
     }
     let cursor: Option<Cursor> = paging::after(query.cursor.as_deref())?;
@@ -104,17 +145,6 @@ pub async fn list_quests(
     if !of_this_sort {
         return Err(Problem::new(Code::MalformedCursor, "the cursor belongs to another sort"));
     }
-    let filter = Filter {
-        quest_type: query.quest_type,
-        difficulty_level: query.difficulty_level,
-        subject_id: query.subject_id,
-        skill_tag,
-        step_type: query.step_type,
-        collaborative: query.collaborative,
-        q,
-        is_active: if caller.roles.author { query.is_active } else { Some(true) },
-        created_by: query.created_by.map(|Me::Me| caller.id),
-    };
     let mut connection = db.pool.acquire().await?;
     let quests = service::list_quests(&mut connection, &filter, sort, cursor, limit + 1).await?;
     let ids: Vec<uuid::Uuid> = quests.iter().map(|(quest, _)| quest.id.0).collect();
