@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use quests::clock::Clock;
 use quests::db::Db;
 use quests::ids::LearnerId;

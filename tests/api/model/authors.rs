@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::Run;
 use super::deeds::{Answer, DONE, IN_USE, INVALID, MADE};
 use super::world::{Kind, No, Quest, SKILLS, Step, World};
-use crate::harness::text;
+use crate::harness::{rows, text};
 
 #[derive(Clone, Copy)]
 enum Edit {
@@ -325,6 +325,17 @@ impl Run {
         }
     }
 
+    /// Learners of the worlds before have points and skills still: what those open, opens for them too.
+    async fn is_open_to_strangers(&self, quest: No) -> bool {
+        let own: Vec<String> = self.world.learners.iter().map(|learner| format!("'{}'", learner.client.id)).collect();
+        let sql = format!(
+            "SELECT 1 AS one FROM quest_unlocks WHERE quest_id = '{}' AND auth_user_id NOT IN ({})",
+            self.world.quests[quest].id,
+            own.join(", ")
+        );
+        !rows(&self.pool, &sql).await.is_empty()
+    }
+
     async fn delete_quest(&mut self, quest: No) {
         if self.world.live_quests().len() <= 6 {
             return;
@@ -334,6 +345,7 @@ impl Run {
                 || learner.unlocks.contains_key(&quest)
                 || learner.enrolments.values().any(|row| row.current == Some(quest))
         });
+        let is_used = is_used || self.is_open_to_strangers(quest).await;
         let answer = if is_used { IN_USE } else { GONE };
         self.author((Method::DELETE, self.quest_path(quest), Value::Null), answer).await;
         if is_used {
