@@ -22,6 +22,7 @@ test: ## Run all tests; ARGS=... goes to cargo test
 	@$(services) && cargo test --lib --bins --tests $(ARGS)
 
 soak: export QUESTS_SOAK = 1
+soak: export PROPTEST_CASES = 5000
 soak: ## Run all tests, with many more rounds of those that repeat themselves
 	@$(services) && cargo test --lib --bins --tests $(ARGS)
 

@@ -1086,8 +1086,6 @@ fn growing_claims() -> impl Strategy<Value = (Value, Value, Value)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
-
     #[test]
     fn any_json_is_read_without_panic(document in any_json()) {
         is_sound(&document)?;

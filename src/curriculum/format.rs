@@ -193,7 +193,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn what_is_written_is_read_back_in_both_formats(content in value(), title in text()) {
             let file: Curriculum = serde_json::from_value(json!({"v": 1, "quests": [{

@@ -246,8 +246,6 @@ fn valued_in_orders() -> impl Strategy<Value = (Valued, Vec<usize>, Vec<usize>)>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
-
     #[test]
     fn map_scoring_clamps_and_the_sum_is_exact(all in prop::collection::vec(valued(), 1..6)) {
         let documents: Vec<Value> = all.iter().enumerate()

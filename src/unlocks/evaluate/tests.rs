@@ -397,7 +397,7 @@ fn leaves(judged: &Judged) -> Vec<State> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(5_000))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases * 4))]
 
     #[test]
     fn what_is_met_stays_met_as_a_learner_goes_on(

@@ -118,7 +118,7 @@ fn tastes() -> impl Strategy<Value = (u64, usize, Taste)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 2))]
 
     #[test]
     fn what_is_unreachable_never_opens((seed, size, taste) in tastes(), walker in any::<u64>()) {
