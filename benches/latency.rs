@@ -27,7 +27,9 @@ mod shared;
 
 /// As the model in the process has it.
 const DIMENSIONS: usize = 384;
-const LEARNERS: u64 = 500;
+const LEARNERS: u64 = 2_000;
+/// Every tenth learner has so many more attempts.
+const MANY: u64 = 200;
 const WORDS: u64 = 2_000;
 
 #[derive(Clone, Copy)]
@@ -174,8 +176,8 @@ fn word(number: u64) -> String {
     format!("{}{}{}{}", syllable(n), syllable(n / 10), syllable(n / 100), syllable(n / 1000))
 }
 
-/// Quests about 50 topics, a third of them in 20 paths of which each quest needs the one before; learners who have
-/// finished a dozen each and have rated some.
+/// Quests about 50 topics, a third of them in 20 paths of which each quest needs the one before, some of them by criteria;
+/// learners who have finished a dozen each, or many more, and have rated some.
 fn fill(quests: u64) -> String {
     let uuid = |kind: char, number: &str| format!("('{kind}' || lpad(({number})::text, 31, '0'))::uuid");
     let word = |number: &str| {
@@ -209,7 +211,10 @@ fn fill(quests: u64) -> String {
           SELECT gen_random_uuid(), {of_path}, {quest}, 'Beginner', row_number() OVER (PARTITION BY n % 20 ORDER BY n), TRUE
           FROM generate_series(1, {quests} / 3) AS n;
           INSERT INTO quest_prerequisites (id, quest_id, prerequisite_quest_id)
-          SELECT gen_random_uuid(), {quest}, {before} FROM generate_series(21, {quests} / 3) AS n;
+          SELECT gen_random_uuid(), {quest}, {before} FROM generate_series(21, {quests} / 3) AS n WHERE n % 5 > 0;
+          UPDATE learning_path_quests SET unlock_criteria = jsonb_build_object('v', 1, 'when',
+                 jsonb_build_object('op', 'questCompleted', 'questId', {before}))
+          FROM generate_series(21, {quests} / 3) AS n WHERE n % 5 = 0 AND quest_id = {quest};
           INSERT INTO learners (auth_user_id) SELECT {learner} FROM generate_series(0, {LEARNERS} - 1) AS l;
           INSERT INTO user_learning_path_progress (id, auth_user_id, learning_path_id, status)
           SELECT gen_random_uuid(), {learner}, {own_path}, 'NotStarted' FROM generate_series(0, {LEARNERS} - 1) AS l;
@@ -217,6 +222,11 @@ fn fill(quests: u64) -> String {
           SELECT gen_random_uuid(), {learner}, {done}, 'Completed', at, at + interval '1 hour', 100
           FROM generate_series(0, {LEARNERS} - 1) AS l, generate_series(1, 12) AS k,
                LATERAL (SELECT now() - interval '60 days' + make_interval(days => k * 4) AS at) AS times;
+          INSERT INTO user_quest_attempts (id, auth_user_id, quest_id, status, started_at, completed_at, completion_percentage)
+          SELECT gen_random_uuid(), {learner}, {more}, 'Completed', at, at + interval '1 hour', 100
+          FROM generate_series(0, {LEARNERS} - 1, 10) AS l, generate_series(1, {MANY}) AS k,
+               LATERAL (SELECT now() - interval '400 days' + make_interval(days => k) AS at) AS times
+          ON CONFLICT (auth_user_id, quest_id) DO NOTHING;
           INSERT INTO quest_feedback (id, quest_id, auth_user_id, category, rating, created_at, updated_at)
           SELECT gen_random_uuid(), quest_id, auth_user_id, 'Other', 1 + abs(hashtext(id::text)) % 5, completed_at, completed_at
           FROM user_quest_attempts WHERE abs(hashtext(quest_id::text)) % 3 = 0;",
@@ -228,6 +238,7 @@ fn fill(quests: u64) -> String {
         of_path = uuid('c', "n % 20"),
         before = uuid('b', "n - 20"),
         own_path = uuid('c', "l % 20"),
+        more = uuid('b', &format!("{quests} / 3 + 1 + (k * 31 + l * 7) % ({quests} * 2 / 3 - 1)")),
         // Half of it in the own path, half about one topic.
         done = uuid(
             'b',

@@ -156,6 +156,9 @@ async fn prepared(name: &str, curricula: &[&str]) -> Result<(Db, Search, Place),
     }
 
     let db = Db::open(&settings.database)?;
+    if name == "recommendations" {
+        recommend::open_everything(&db).await?;
+    }
     let engine = Engine::open(&settings.search)?.ok_or("there is no engine in this build")?;
     indexer::rebuild(&engine, &db.pool, &|_, _| {}).await?;
     let (_, ready) = tokio::sync::watch::channel(true);

@@ -50,11 +50,15 @@ impl Random {
     }
 }
 
-async fn catalogue(db: &Db) -> Result<Catalogue, Fail> {
-    // What authors would do by hand: everything is active, all paths are published.
+/// What authors would do by hand: everything is active, all paths are published.
+pub async fn open_everything(db: &Db) -> Result<(), Fail> {
     for statement in ["UPDATE quests SET is_active = TRUE", "UPDATE learning_paths SET is_published = TRUE"] {
         sqlx::query(statement).execute(&db.pool).await?;
     }
+    Ok(())
+}
+
+async fn catalogue(db: &Db) -> Result<Catalogue, Fail> {
     let rows = sqlx::query(
         "SELECT id, coalesce(skill_tags, '{}') AS tags,
                 ARRAY(SELECT prerequisite_quest_id FROM quest_prerequisites WHERE quest_id = quests.id) AS needs

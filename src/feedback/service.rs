@@ -47,8 +47,8 @@ pub async fn give(
     given.map(|given| (given.id == id, given)).map(|(is_new, given)| (given, is_new)).ok_or(Refusal::NotBegun)
 }
 
-/// Takes feedback into the quest's difficulty of the day, 0 (too easy) to 5 (too difficult): the mean of the last 200;
-/// two statements.
+/// Takes feedback into the quest's difficulty of the day, 0 (too easy) to 5 (too difficult): the mean over the
+/// learners of the last 200; two statements.
 ///
 /// # Errors
 /// The database's.
@@ -68,8 +68,12 @@ pub async fn rate_difficulty(
     .await?;
     sqlx::query!(
         "UPDATE quest_analytics SET difficulty_rating = (
-             SELECT avg(CASE category WHEN 'TooDifficult' THEN 5 WHEN 'TooEasy' THEN 0 ELSE 2.5 END)
-             FROM (SELECT category FROM quest_feedback WHERE quest_id = $1 ORDER BY updated_at DESC, id DESC LIMIT 200) AS latest)
+             -- One voice a learner, whatever the number of categories.
+             SELECT avg(2.5 + CASE WHEN too_difficult THEN 2.5 ELSE 0 END - CASE WHEN too_easy THEN 2.5 ELSE 0 END)
+             FROM (SELECT bool_or(category = 'TooDifficult') AS too_difficult, bool_or(category = 'TooEasy') AS too_easy
+                   FROM (SELECT auth_user_id, category FROM quest_feedback
+                         WHERE quest_id = $1 ORDER BY updated_at DESC, id DESC LIMIT 200) AS latest
+                   GROUP BY auth_user_id) AS voices)
          WHERE quest_id = $1 AND date_recorded = $2",
         quest.0,
         now.date_naive()

@@ -71,7 +71,7 @@ pub struct Recommendation {
     /// Sum of the contributions of all features, those that are no reason included; places also depend on variety
     #[schema(example = 0.62)]
     pub score: f64,
-    /// The strongest first; at least one
+    /// The strongest first, at least one; what adds less than 0.005 is left out
     pub reasons: Vec<Reason>,
 }
 
@@ -80,7 +80,7 @@ pub struct Recommendation {
 #[serde(rename_all = "camelCase")]
 pub struct Recommendations {
     pub items: Vec<Recommendation>,
-    /// The index or the User Service is away: the answer is made of what the database knows
+    /// Index, embedder or User Service are away: the answer is made of what is left, at least of what the database knows
     pub degraded: bool,
 }
 
@@ -209,17 +209,18 @@ pub struct Place {
 #[serde(rename_all = "camelCase")]
 pub struct Peers {
     pub after: Uuid,
+    pub title: String,
     /// Those who took up this one among their next three
     pub went: i64,
-    /// Those who took up anything
+    /// The last who finished that one, at most 50
     pub of: i64,
 }
 
-/// The latest ratings of a quest.
+/// The latest ratings of a quest, one voice a learner.
 #[derive(Debug, Clone, Default)]
 pub struct Ratings {
     pub count: i64,
-    pub sum: i64,
+    pub sum: f64,
     pub too_easy: i64,
     pub too_difficult: i64,
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use uuid::Uuid;
 
-use super::model::{Attempt, Candidate, Learner, Place, Ratings, Reason, ReasonKind, Recipe};
+use super::model::{Attempt, Candidate, Learner, Peers, Place, Ratings, Reason, ReasonKind, Recipe};
 use crate::ids::{LearningPathId, QuestId};
 use crate::quests::model::{AttemptStatus, DifficultyLevel};
 
@@ -15,12 +15,14 @@ const LATEST: usize = 5;
 /// Ratings that a quest is believed to have before it has any, and what they say.
 const PRIOR: f64 = 5.0;
 const MIDDLE_RATING: f64 = 3.5;
-/// Fewer people are not spoken of.
-pub const COHORT: i64 = 3;
+/// What fewer people did or said is not told, and does not count.
+pub const COHORT: i64 = 5;
+/// Finished quests that others are compared with, the last ones.
+const COMPARED: usize = 20;
 /// Contributions below this are no reasons.
 const LEAST: f64 = 0.005;
 
-/// Vectors of quests, as far as the index knows them.
+/// Vectors of length 1 of quests, as far as the index knows them.
 pub type Vectors = HashMap<Uuid, Vec<f32>>;
 
 /// A candidate that can be started, and a skill level that it asked for.
@@ -86,7 +88,7 @@ impl Learner {
         let count = float(i64::try_from(latest.len()).unwrap_or(i64::MAX));
         let mean = latest.iter().map(|attempt| rank(attempt.difficulty_level)).sum::<f64>() / count;
         let moved: f64 = latest.iter().map(|attempt| shift(attempt.too_easy) - shift(attempt.too_difficult)).sum();
-        mean + moved.clamp(-1.0, 1.0)
+        (mean + moved.clamp(-1.0, 1.0)).clamp(1.0, 4.0)
     }
 
     /// Its level in a skill: the User Service's, or else estimated from the points earned here.
@@ -129,21 +131,34 @@ pub fn taste(learner: &Learner, vectors: &Vectors) -> Option<Vec<f32>> {
     sum.iter().any(|part| *part != 0.0).then_some(sum)
 }
 
-/// Cosine of two vectors, not below 0.
-fn alike(one: &[f32], other: &[f32]) -> f64 {
-    let dot: f32 = one.iter().zip(other).map(|(a, b)| a * b).sum();
-    let length = |vector: &[f32]| vector.iter().map(|part| part * part).sum::<f32>().sqrt();
-    let lengths = length(one) * length(other);
-    if lengths > 0.0 { f64::from(dot / lengths).clamp(0.0, 1.0) } else { 0.0 }
+/// The vector of length 1 in its direction.
+#[must_use]
+pub fn unit(mut vector: Vec<f32>) -> Vec<f32> {
+    let length = vector.iter().map(|part| part * part).sum::<f32>().sqrt();
+    if length > 0.0 {
+        vector.iter_mut().for_each(|part| *part /= length);
+    }
+    vector
 }
 
-/// Ranks what can be started, the best first; what has nothing to say for itself is left out.
+/// Cosine of two vectors of length 1, not below 0.
+fn alike(one: &[f32], other: &[f32]) -> f64 {
+    // Several sums side by side: the processor adds them at once.
+    let mut sums = [0.0_f32; 8];
+    for (one, other) in one.chunks(8).zip(other.chunks(8)) {
+        for (sum, (a, b)) in sums.iter_mut().zip(one.iter().zip(other)) {
+            *sum += a * b;
+        }
+    }
+    f64::from(sums.iter().sum::<f32>()).clamp(0.0, 1.0)
+}
+
+/// Ranks what can be started, the best first.
 #[must_use]
 pub fn ranked(open: Vec<Open>, learner: &Learner, vectors: &Vectors, recipe: &Recipe) -> Vec<Scored> {
     let turns = turns(&open);
     let mut scored: Vec<Scored> =
         open.into_iter().map(|open| scored(&open, &turns, learner, vectors, recipe)).collect();
-    scored.retain(|scored| !scored.reasons.is_empty());
     scored.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.id.cmp(&other.id)));
     scored
 }
@@ -165,9 +180,14 @@ fn turns(open: &[Open]) -> HashMap<Uuid, Vec<Uuid>> {
         .collect()
 }
 
-/// Four decimals: what is told is what decides.
+/// To so many parts of 1.
+fn round_to(number: f64, parts: f64) -> f64 {
+    (number * parts).round() / parts
+}
+
+/// Four decimals.
 fn rounded(number: f64) -> f64 {
-    (number * 10_000.0).round() / 10_000.0
+    round_to(number, 10_000.0)
 }
 
 /// A feature of a candidate: a reason whose contribution is not weighed yet.
@@ -193,7 +213,7 @@ fn scored(
             Reason { skill_tag: Some(tag.clone()), ..feature(ReasonKind::SkillPrerequisiteMet, 1.0, text) }
         }),
         level_fit(candidate, learner),
-        peers_did_next(candidate, learner),
+        peers_did_next(candidate),
         unlocked_recently(candidate, learner),
         new_in_catalogue(candidate, learner),
         well_rated(candidate),
@@ -206,8 +226,9 @@ fn scored(
     for reason in &mut reasons {
         (reason.value, reason.contribution) = (rounded(reason.value), rounded(reason.contribution));
     }
-    reasons.retain(|reason| reason.contribution >= LEAST);
     reasons.sort_by(|one, other| other.contribution.total_cmp(&one.contribution).then(one.kind.cmp(&other.kind)));
+    let told = reasons.iter().take_while(|reason| reason.contribution >= LEAST).count();
+    reasons.truncate(told.max(1));
     let tags = candidate.skills.iter().map(|skill| skill.tag.to_lowercase()).collect();
     Scored { id: candidate.id, score, reasons, tags }
 }
@@ -246,11 +267,16 @@ fn current_subject(candidate: &Candidate, learner: &Learner) -> Option<Reason> {
 /// The highest likeness to what was liked, weighed by the liking, less that to what was not.
 fn similar_to(candidate: &Candidate, learner: &Learner, vectors: &Vectors) -> Option<Reason> {
     let own = vectors.get(&candidate.id)?;
-    let finished = learner.finished();
-    let weighed = |attempt: &Attempt| Some(attempt.liking() * alike(own, vectors.get(&attempt.quest_id)?));
-    let all = || finished.iter().filter_map(|attempt| Some((weighed(attempt)?, *attempt)));
-    let (best, liked) = all().filter(|(value, _)| *value > 0.0).max_by(|(one, _), (other, _)| one.total_cmp(other))?;
-    let against = all().map(|(value, _)| value).fold(0.0, f64::min);
+    let (mut liked, mut against): (Option<(f64, &Attempt)>, f64) = (None, 0.0);
+    for attempt in learner.finished().into_iter().take(COMPARED) {
+        let Some(vector) = vectors.get(&attempt.quest_id) else { continue };
+        let value = attempt.liking() * alike(own, vector);
+        against = against.min(value);
+        if value > liked.map_or(0.0, |(best, _)| best) {
+            liked = Some((value, attempt));
+        }
+    }
+    let (best, liked) = liked?;
     let told = liked.rating.filter(|rating| *rating >= 4.0).map(|rating| format!(" and rated {rating:.0}"));
     let text = format!("Like “{}”, which you finished{}", liked.title, told.unwrap_or_default());
     let value = (best + against).max(0.0);
@@ -274,23 +300,32 @@ fn skill_gap(candidate: &Candidate, learner: &Learner, recipe: &Recipe) -> Optio
     Some(Reason { skill_tag: Some(skill.tag.clone()), ..feature(ReasonKind::SkillGap, value, text) })
 }
 
-/// 1 a quarter above the learner's level, 0 two levels from there.
+/// 1 a quarter above the learner's level, 0 two levels from there. Always told, if nothing else is.
 fn level_fit(candidate: &Candidate, learner: &Learner) -> Option<Reason> {
     let Ratings { count, too_easy, too_difficult, .. } = candidate.ratings;
     let own = learner.level();
-    let moved = float(too_difficult - too_easy) / (float(count) + PRIOR);
-    let value = 1.0 - (rank(candidate.difficulty_level) + moved - own - 0.25).abs() / 2.0;
-    let text = format!("{:?}: right for the level you work at, {own:.1} of 4", candidate.difficulty_level);
-    (value > 0.0).then(|| feature(ReasonKind::LevelFit, value, text))
+    let moved = if count >= COHORT { float(too_difficult - too_easy) / (float(count) + PRIOR) } else { 0.0 };
+    let level = rank(candidate.difficulty_level) + moved;
+    let value = (1.0 - (level - own - 0.25).abs() / 2.0).max(0.0);
+    let how = match level - own {
+        ..-0.5 => "easier than what you work at",
+        -0.5..=0.5 => "right for the level you work at",
+        _ => "above the level you work at",
+    };
+    let text = format!("{:?}: {how}, {own:.1} of 4", candidate.difficulty_level);
+    Some(feature(ReasonKind::LevelFit, value, text))
 }
 
-/// The share of peers, as if five more had done something else.
-fn peers_did_next(candidate: &Candidate, learner: &Learner) -> Option<Reason> {
-    let peers = candidate.peers.as_ref().filter(|peers| peers.went >= COHORT)?;
-    let after = learner.attempts.iter().find(|attempt| attempt.quest_id == peers.after)?;
-    let text = format!("{} of {} learners who finished “{}” took it up soon after", peers.went, peers.of, after.title);
-    let value = float(peers.went) / (float(peers.of) + PRIOR);
-    Some(Reason { quest_id: Some(QuestId(peers.after)), ..feature(ReasonKind::PeersDidNext, value, text) })
+/// The share of peers, as if five more had done something else; told in round numbers, so that nobody is found out.
+fn peers_did_next(candidate: &Candidate) -> Option<Reason> {
+    let Peers { after, title, went, of } = candidate.peers.as_ref().filter(|peers| peers.of >= COHORT)?;
+    let tenths = (went * 10 + of / 2) / of;
+    let text = match tenths {
+        10.. => format!("Nearly all of the last {of} learners who finished “{title}” took it up soon after"),
+        tenths => format!("About {tenths}0 % of the last {of} learners who finished “{title}” took it up soon after"),
+    };
+    let value = round_to(float(*went) / (float(*of) + PRIOR), 20.0);
+    Some(Reason { quest_id: Some(QuestId(*after)), ..feature(ReasonKind::PeersDidNext, value, text) })
 }
 
 /// Halves every week.
@@ -306,15 +341,15 @@ fn new_in_catalogue(candidate: &Candidate, learner: &Learner) -> Option<Reason> 
     Some(feature(ReasonKind::NewInCatalogue, fading(candidate.created_on, learner.today, 30.0), text))
 }
 
-/// From -1 to 1, with five middle ratings added.
+/// From -1 to 1, with five middle ratings added; in round numbers, too.
 fn well_rated(candidate: &Candidate) -> Option<Reason> {
     let Ratings { count, sum, .. } = candidate.ratings;
     if count < COHORT {
         return None;
     }
-    let mean = (float(sum) + MIDDLE_RATING * PRIOR) / (float(count) + PRIOR);
-    let text = format!("Rated {:.1} of 5 by its last {count} raters", float(sum) / float(count));
-    Some(feature(ReasonKind::WellRated, ((mean - MIDDLE_RATING) / 1.5).clamp(-1.0, 1.0), text))
+    let mean = (sum + MIDDLE_RATING * PRIOR) / (float(count) + PRIOR);
+    let text = format!("Rated about {:.1} of 5", round_to(sum / float(count), 2.0));
+    Some(feature(ReasonKind::WellRated, round_to((mean - MIDDLE_RATING) / 1.5, 20.0).clamp(-1.0, 1.0), text))
 }
 
 /// Picks up to `limit`, each time what has the most of score and the least in common with what is picked (maximal

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::model::{
     Attempt, Candidate, Learner, Peers, Place, Ratings, Recipe, Recommendation, Recommendations, Skill,
 };
-use super::rank::{COHORT, Open, Scored, Vectors, ranked, spread, taste};
+use super::rank::{COHORT, Open, Scored, Vectors, ranked, spread, taste, unit};
 use crate::db::Db;
 use crate::ids::LearnerId;
 use crate::quests::model::{DifficultyLevel, QuestWithMy};
@@ -21,6 +21,8 @@ use crate::unlocks::{Gated, Verdict, judge_quests, view};
 
 /// Attempts that tell of a learner, and those whose vectors are compared.
 const LATEST_ATTEMPTS: i64 = 30;
+/// Feedbacks of a quest that count.
+const LATEST_FEEDBACK: i64 = 50;
 /// Quests with an attempt that the engine leaves out at once; further ones are left out afterwards.
 const MOST_TRIED: i64 = 500;
 /// How unlike each other the engine's candidates are, 0 to 1.
@@ -61,9 +63,12 @@ pub async fn history(
                    FROM learners AS known LEFT JOIN learner_skill_levels AS skill ON skill.auth_user_id = known.auth_user_id
                    WHERE known.auth_user_id = $1 AND known.skill_levels_until > $2
                    HAVING count(known.auth_user_id) > 0) AS "levels: Json<HashMap<String, i32>>",
-                  (SELECT coalesce(jsonb_object_agg(skill, points), '{}')
-                   FROM (SELECT lower(skill_tag) AS skill, sum(points) AS points FROM reward_grants
-                         WHERE auth_user_id = $1 AND kind = 'SkillPoints' GROUP BY 1) AS earned) AS "points!: Json<HashMap<String, i64>>""#,
+                  -- They stand in for levels.
+                  (SELECT coalesce(jsonb_object_agg(skill_tag, points), '{}')
+                   FROM (SELECT skill_tag, sum(points) AS points FROM reward_grants
+                         WHERE auth_user_id = $1 AND kind = 'SkillPoints'
+                           AND NOT EXISTS (SELECT FROM learners WHERE auth_user_id = $1 AND skill_levels_until > $2)
+                         GROUP BY skill_tag) AS earned) AS "points!: Json<HashMap<String, i64>>""#,
         learner.0,
         now,
         LATEST_ATTEMPTS,
@@ -71,105 +76,22 @@ pub async fn history(
     )
     .fetch_one(connection)
     .await?;
+    let mut points: HashMap<String, i64> = HashMap::new();
+    for (tag, earned) in row.points.0 {
+        // As levels are named, whatever the locale of the database.
+        *points.entry(tag.to_lowercase()).or_default() += earned;
+    }
     Ok(Learner {
         attempts: row.attempts.0,
         tried: row.tried,
         levels: row.levels.map(|levels| levels.0),
-        points: row.points.0,
+        points,
         today: now.date_naive(),
     })
 }
 
-/// The statement; `$open` says what of a quest seems open to the learner: the gate has the last word.
-macro_rules! select_candidates {
-    ($connection:expr, $open:literal, $($argument:expr),+ $(,)?) => {
-        sqlx::query!(
-            r#"/* recommendations:candidates */
-               WITH own AS MATERIALIZED (
-                   SELECT quest_id, status, completed_at FROM user_quest_attempts WHERE auth_user_id = $1
-               ), place AS MATERIALIZED (
-                   SELECT link.quest_id, jsonb_build_object('learningPathId', path.id, 'name', path.name,
-                              'isMandatory', link.is_mandatory, 'sequenceOrder', link.sequence_order) AS what
-                   FROM (SELECT learning_path_id FROM user_learning_path_progress
-                         WHERE auth_user_id = $1 AND left_at IS NULL AND status IN ('NotStarted', 'InProgress')
-                         ORDER BY enrolled_at DESC, id DESC LIMIT 5) AS mine
-                   JOIN learning_paths AS path ON path.id = mine.learning_path_id AND path.is_published
-                   CROSS JOIN LATERAL (
-                       SELECT link.quest_id, link.is_mandatory, link.sequence_order
-                       FROM learning_path_quests AS link JOIN quests AS quest ON quest.id = link.quest_id AND quest.is_active
-                       WHERE link.learning_path_id = path.id AND NOT EXISTS (SELECT FROM own WHERE own.quest_id = quest.id)
-                       ORDER BY link.is_mandatory DESC, link.sequence_order LIMIT 40) AS link
-               ), opened AS MATERIALIZED (
-                   SELECT quest_id, announced_at FROM quest_unlocks
-                   WHERE auth_user_id = $1 AND announced_at IS NOT NULL
-                     AND NOT EXISTS (SELECT FROM own WHERE own.quest_id = quest_unlocks.quest_id)
-                   ORDER BY announced_at DESC, quest_id LIMIT 40
-               ), peer AS MATERIALIZED (
-                   -- The last 50 that finished what this learner finished last, before today: an order lasts for the day.
-                   SELECT last.quest_id AS after, peer.auth_user_id, peer.completed_at
-                   FROM (SELECT quest_id FROM own WHERE status = 'Completed' ORDER BY completed_at DESC, quest_id LIMIT 5) AS last
-                   CROSS JOIN LATERAL (
-                       SELECT auth_user_id, completed_at FROM user_quest_attempts
-                       WHERE quest_id = last.quest_id AND status = 'Completed' AND completed_at < $2 AND auth_user_id <> $1
-                       ORDER BY completed_at DESC, auth_user_id LIMIT 50) AS peer
-               ), went AS MATERIALIZED (
-                   SELECT peer.after, peer.auth_user_id, next.quest_id
-                   FROM peer CROSS JOIN LATERAL (
-                       SELECT quest_id FROM user_quest_attempts
-                       WHERE auth_user_id = peer.auth_user_id AND started_at >= peer.completed_at AND started_at < $2
-                         AND quest_id <> peer.after
-                       ORDER BY started_at, id LIMIT 3) AS next
-               ), followed AS MATERIALIZED (
-                   SELECT DISTINCT ON (quest_id) quest_id, jsonb_build_object('after', after, 'went', went, 'of', of) AS what
-                   FROM (SELECT quest_id, after, count(*) AS went,
-                                (SELECT count(DISTINCT auth_user_id) FROM went AS all_of WHERE all_of.after = went.after) AS of
-                         FROM went GROUP BY quest_id, after) AS counted
-                   WHERE went >= $3
-                   ORDER BY quest_id, went::float8 / of DESC, after
-               ), candidate AS (
-                   SELECT quest_id AS id FROM place
-                   UNION SELECT quest_id FROM opened
-                   UNION SELECT quest_id FROM followed
-                   UNION SELECT unnest($4::uuid[])
-                   UNION (SELECT quest.id FROM quests AS quest WHERE subject_id = ANY($5::uuid[]) AND "#
-                + $open
-                + r#" ORDER BY created_at DESC, quest.id DESC LIMIT 40)
-                   UNION (SELECT quest.id FROM quests AS quest WHERE skill_tags && $6::text[] AND "#
-                + $open
-                + r#" ORDER BY created_at DESC, quest.id DESC LIMIT 40)
-                   UNION (SELECT quest.id FROM quests AS quest WHERE "#
-                + $open
-                + r#" ORDER BY created_at DESC, quest.id DESC LIMIT 40)
-               )
-               SELECT quest.id, quest.difficulty_level AS "difficulty_level: DifficultyLevel", quest.subject_id, quest.created_at,
-                      coalesce((SELECT jsonb_agg(jsonb_build_object('tag', skill_tag, 'points', points) ORDER BY display_order)
-                                FROM quest_skill_rewards WHERE quest_id = quest.id),
-                               (SELECT jsonb_agg(jsonb_build_object('tag', tag, 'points', 1)) FROM unnest(quest.skill_tags) AS tag),
-                               '[]') AS "skills!: Json<Vec<Skill>>",
-                      (SELECT announced_at FROM opened WHERE quest_id = quest.id) AS unlocked_at,
-                      (SELECT coalesce(jsonb_agg(what ORDER BY what ->> 'learningPathId'), '[]') FROM place WHERE quest_id = quest.id)
-                          AS "places!: Json<Vec<Place>>",
-                      (SELECT what FROM followed WHERE quest_id = quest.id) AS "peers: Json<Peers>",
-                      rated.count AS "count!", rated.sum AS "sum!", rated.too_easy AS "too_easy!", rated.too_difficult AS "too_difficult!"
-               FROM candidate
-               JOIN quests AS quest ON quest.id = candidate.id AND quest.is_active
-               CROSS JOIN LATERAL (
-                   SELECT count(*) AS count, coalesce(sum(rating), 0) AS sum,
-                          count(*) FILTER (WHERE category = 'TooEasy') AS too_easy,
-                          count(*) FILTER (WHERE category = 'TooDifficult') AS too_difficult
-                   FROM (SELECT rating, category FROM quest_feedback WHERE quest_id = quest.id AND updated_at < $2
-                         ORDER BY updated_at DESC, id DESC LIMIT 30) AS latest) AS rated
-               WHERE NOT EXISTS (SELECT FROM own WHERE own.quest_id = quest.id)
-               ORDER BY quest.id"#,
-            $($argument),+
-        )
-        .fetch_all($connection)
-        .await
-    };
-}
-
-/// Quests that may be recommended, `near` among them, with their features; one statement, bounded whatever the number
-/// of quests and of learners.
+/// Quests that may be recommended, `near` among them, with their features; one statement. It reads the active
+/// quests once, and a bounded number of anything else, whatever the number of learners.
 ///
 /// # Errors
 /// The database's.
@@ -177,6 +99,7 @@ pub async fn candidates(
     connection: &mut PgConnection,
     id: LearnerId,
     learner: &Learner,
+    now: DateTime<Utc>,
     near: &[Uuid],
 ) -> Result<Vec<Candidate>, sqlx::Error> {
     let mut subjects: Vec<Uuid> = learner.attempts.iter().filter_map(|attempt| attempt.subject_id).collect();
@@ -186,26 +109,119 @@ pub async fn candidates(
     tags.sort_unstable();
     tags.dedup();
     let day: DateTime<Utc> = learner.today.and_time(NaiveTime::MIN).and_utc();
-    let rows = select_candidates!(
-        connection,
-        "is_active
-         AND NOT EXISTS (SELECT FROM own WHERE own.quest_id = quest.id)
-         AND NOT EXISTS (
-             SELECT FROM quest_prerequisites AS link
-             JOIN quests AS needed ON needed.id = link.prerequisite_quest_id AND needed.is_active
-             WHERE link.quest_id = quest.id
-               AND NOT EXISTS (SELECT FROM own WHERE own.quest_id = needed.id AND own.status = 'Completed'))
-         AND NOT EXISTS (
-             SELECT FROM learning_path_quests AS link
-             JOIN learning_paths AS path ON path.id = link.learning_path_id AND path.is_published
-             WHERE link.quest_id = quest.id AND link.unlock_criteria IS NOT NULL)",
+    let rows = sqlx::query!(
+        r#"/* recommendations:candidates */
+           WITH open AS MATERIALIZED (
+               -- What seems to be open: the gate has the last word. Attempts are looked up by index, one by one.
+               SELECT quest.id, quest.subject_id, quest.skill_tags, quest.created_at
+               FROM quests AS quest
+               WHERE quest.is_active
+                 AND NOT EXISTS (SELECT FROM user_quest_attempts AS own WHERE own.auth_user_id = $1 AND own.quest_id = quest.id)
+                 AND NOT EXISTS (
+                     SELECT FROM quest_prerequisites AS link
+                     JOIN quests AS needed ON needed.id = link.prerequisite_quest_id AND needed.is_active
+                     WHERE link.quest_id = quest.id
+                       AND NOT EXISTS (SELECT FROM user_quest_attempts AS own WHERE own.auth_user_id = $1
+                                       AND own.quest_id = needed.id AND own.status = 'Completed'))
+                 AND (NOT EXISTS (SELECT FROM learning_path_quests AS link
+                                  JOIN learning_paths AS path ON path.id = link.learning_path_id AND path.is_published
+                                  WHERE link.quest_id = quest.id)
+                      OR EXISTS (SELECT FROM learning_path_quests AS link
+                                 JOIN learning_paths AS path ON path.id = link.learning_path_id AND path.is_published
+                                 LEFT JOIN quest_chapters AS chapter ON chapter.id = link.chapter_id
+                                 WHERE link.quest_id = quest.id AND link.unlock_criteria -> 'when' IS NULL
+                                   AND coalesce((link.unlock_criteria #>> '{window,opensAt}')::timestamptz <= $8, TRUE)
+                                   AND coalesce((link.unlock_criteria #>> '{window,closesAt}')::timestamptz > $8, TRUE)
+                                   AND coalesce(chapter.start_date <= ($2::timestamptz AT TIME ZONE 'UTC')::date, TRUE)
+                                   AND chapter.status IS DISTINCT FROM 'Paused'))
+           ), opened AS MATERIALIZED (
+               SELECT unlocked.quest_id, unlocked.announced_at
+               FROM quest_unlocks AS unlocked JOIN quests AS quest ON quest.id = unlocked.quest_id AND quest.is_active
+               WHERE unlocked.auth_user_id = $1 AND unlocked.announced_at IS NOT NULL
+                 AND NOT EXISTS (SELECT FROM user_quest_attempts AS own WHERE own.auth_user_id = $1 AND own.quest_id = quest.id)
+           ), place AS MATERIALIZED (
+               SELECT link.quest_id, jsonb_build_object('learningPathId', path.id, 'name', path.name,
+                          'isMandatory', link.is_mandatory, 'sequenceOrder', link.sequence_order) AS what
+               FROM (SELECT path.id, path.name
+                     FROM user_learning_path_progress AS mine
+                     JOIN learning_paths AS path ON path.id = mine.learning_path_id AND path.is_published
+                     WHERE mine.auth_user_id = $1 AND mine.left_at IS NULL AND mine.status IN ('NotStarted', 'InProgress')
+                     ORDER BY mine.enrolled_at DESC, mine.id DESC LIMIT 5) AS path
+               CROSS JOIN LATERAL (
+                   SELECT link.quest_id, link.is_mandatory, link.sequence_order
+                   FROM learning_path_quests AS link JOIN quests AS quest ON quest.id = link.quest_id AND quest.is_active
+                   WHERE link.learning_path_id = path.id
+                     AND NOT EXISTS (SELECT FROM user_quest_attempts AS own WHERE own.auth_user_id = $1 AND own.quest_id = quest.id)
+                   ORDER BY link.quest_id IN (SELECT id FROM open) OR link.quest_id IN (SELECT quest_id FROM opened) DESC,
+                            link.is_mandatory DESC, link.sequence_order LIMIT 40) AS link
+           ), peer AS MATERIALIZED (
+               -- The last 50 that finished what this learner finished last, before today: an order lasts for the day.
+               SELECT last.quest_id AS after, peer.auth_user_id, peer.completed_at
+               FROM (SELECT quest_id FROM user_quest_attempts WHERE auth_user_id = $1 AND status = 'Completed'
+                     ORDER BY completed_at DESC, quest_id LIMIT 5) AS last
+               CROSS JOIN LATERAL (
+                   SELECT auth_user_id, completed_at FROM user_quest_attempts
+                   WHERE quest_id = last.quest_id AND status = 'Completed' AND completed_at < $2 AND auth_user_id <> $1
+                   ORDER BY completed_at DESC, auth_user_id LIMIT 50) AS peer
+           ), finished AS MATERIALIZED (
+               SELECT after, count(*) AS of FROM peer GROUP BY after
+           ), followed AS MATERIALIZED (
+               SELECT DISTINCT ON (next.quest_id) next.quest_id, next.went::float8 / (finished.of + 5) AS share,
+                      jsonb_build_object('after', finished.after, 'title', quest.title, 'went', next.went, 'of', finished.of) AS what
+               FROM (SELECT peer.after, next.quest_id, count(*) AS went
+                     FROM peer CROSS JOIN LATERAL (
+                         SELECT quest_id FROM user_quest_attempts
+                         WHERE auth_user_id = peer.auth_user_id AND started_at >= peer.completed_at AND started_at < $2
+                           AND quest_id <> peer.after
+                         ORDER BY started_at, id LIMIT 3) AS next
+                     GROUP BY peer.after, next.quest_id) AS next
+               JOIN finished ON finished.after = next.after AND finished.of >= $3
+               JOIN quests AS quest ON quest.id = finished.after
+               WHERE next.went >= 3
+               ORDER BY next.quest_id, 2 DESC, finished.after
+           ), candidate AS (
+               SELECT quest_id AS id FROM place
+               UNION (SELECT quest_id FROM opened ORDER BY announced_at DESC, quest_id LIMIT 40)
+               UNION (SELECT quest_id FROM followed ORDER BY share DESC, quest_id LIMIT 40)
+               UNION SELECT unnest($4::uuid[])
+               UNION (SELECT id FROM open WHERE subject_id = ANY($5::uuid[]) ORDER BY created_at DESC, id DESC LIMIT 40)
+               UNION (SELECT id FROM open WHERE skill_tags && $6::text[] ORDER BY created_at DESC, id DESC LIMIT 40)
+               UNION (SELECT id FROM open ORDER BY created_at DESC, id DESC LIMIT 40)
+           )
+           SELECT quest.id, quest.difficulty_level AS "difficulty_level: DifficultyLevel", quest.subject_id, quest.created_at,
+                  coalesce((SELECT jsonb_agg(jsonb_build_object('tag', skill_tag, 'points', points) ORDER BY display_order)
+                            FROM quest_skill_rewards WHERE quest_id = quest.id),
+                           (SELECT jsonb_agg(jsonb_build_object('tag', tag, 'points', 1)) FROM unnest(quest.skill_tags) AS tag),
+                           '[]') AS "skills!: Json<Vec<Skill>>",
+                  (SELECT announced_at FROM quest_unlocks WHERE auth_user_id = $1 AND quest_id = quest.id) AS unlocked_at,
+                  (SELECT coalesce(jsonb_agg(what ORDER BY what ->> 'learningPathId'), '[]') FROM place WHERE quest_id = quest.id)
+                      AS "places!: Json<Vec<Place>>",
+                  (SELECT what FROM followed WHERE quest_id = quest.id) AS "peers: Json<Peers>",
+                  rated.count AS "count!", rated.sum AS "sum!", rated.too_easy AS "too_easy!", rated.too_difficult AS "too_difficult!"
+           FROM candidate
+           JOIN quests AS quest ON quest.id = candidate.id AND quest.is_active
+           CROSS JOIN LATERAL (
+               -- One voice a learner, whatever the number of categories.
+               SELECT count(*) AS count, coalesce(sum(rating), 0) AS sum, count(*) FILTER (WHERE too_easy) AS too_easy,
+                      count(*) FILTER (WHERE too_difficult) AS too_difficult
+               FROM (SELECT avg(rating)::float8 AS rating, bool_or(category = 'TooEasy') AS too_easy,
+                            bool_or(category = 'TooDifficult') AS too_difficult
+                     FROM (SELECT auth_user_id, rating, category FROM quest_feedback
+                           WHERE quest_id = quest.id AND created_at < $2 ORDER BY updated_at DESC, id DESC LIMIT $7) AS latest
+                     GROUP BY auth_user_id) AS voices) AS rated
+           WHERE NOT EXISTS (SELECT FROM user_quest_attempts AS own WHERE own.auth_user_id = $1 AND own.quest_id = quest.id)
+           ORDER BY quest.id"#,
         id.0,
         day,
         COHORT,
         near,
         &subjects,
         &tags,
-    )?;
+        LATEST_FEEDBACK,
+        now,
+    )
+    .fetch_all(connection)
+    .await?;
     Ok(rows
         .into_iter()
         .map(|row| Candidate {
@@ -246,11 +262,11 @@ pub async fn recommend(
     drop(connection);
     let index = Index(search.engine.as_ref().filter(|_| *search.ready.borrow()));
     let known = index.known(&learner).await;
-    let was_away = known.is_none();
+    let was_away = known.is_none() || index.0.is_some_and(Engine::embedder_is_away);
     let (known, near) = known.unwrap_or_default();
 
     let mut connection = db.pool.acquire().await?;
-    let candidates = candidates(&mut connection, id, &learner, &near).await?;
+    let candidates = candidates(&mut connection, id, &learner, now, &near).await?;
     let ids: Vec<Uuid> = candidates.iter().map(|candidate| candidate.id).collect();
     let judged = judge_quests(&mut connection, now, &[id.0], &ids).await?;
     drop(connection);
@@ -289,7 +305,8 @@ impl Index<'_> {
         if ids.is_empty() {
             return Some(Vectors::new());
         }
-        engine.on_index(engine.index.vectors(ids)).await.ok()
+        let vectors = engine.on_index(engine.index.vectors(ids)).await.ok()?;
+        Some(vectors.into_iter().map(|(id, vector)| (id, unit(vector))).collect())
     }
 
     /// The vectors of what was finished, and what is near to what was liked of it.

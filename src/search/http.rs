@@ -74,11 +74,6 @@ pub async fn search_quests(
     Query(query): Query<SearchQuests>,
 ) -> Result<Response, Problem> {
     let limit = paging::limit(query.limit)?;
-    let text = query.q.trim();
-    if text.is_empty() || text.contains('\0') || text.chars().count() > 500 {
-        let detail = "must have 1 to 500 characters, none of them NUL";
-        return Err(Problem::invalid(vec![FieldError::new("q", detail)]));
-    }
     let filter = Wanted {
         quest_type: query.quest_type,
         difficulty_level: query.difficulty_level,
@@ -91,6 +86,11 @@ pub async fn search_quests(
         created_by: query.created_by,
     };
     let filter = filter.filter(caller)?;
+    let text = query.q.trim();
+    if text.is_empty() || text.contains('\0') || text.chars().count() > 500 {
+        let detail = "must have 1 to 500 characters, none of them NUL";
+        return Err(Problem::invalid(vec![FieldError::new("q", detail)]));
+    }
     let (ranked, degraded) = rank(&db, &search, text, &filter, asked(caller, limit)).await?;
     let mut connection = db.pool.acquire().await?;
     let mut items = shown(&mut connection, caller, &ranked, Some(text)).await?;

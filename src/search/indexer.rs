@@ -86,6 +86,7 @@ impl Indexer {
                     self.ready.send_replace(true);
                 }
                 tokio::time::sleep(self.poll).await;
+                self.look_for_embedder().await;
             }
         }
         let mut state = State { engine: &self.engine, known: index.known().await?, written: false };
@@ -98,6 +99,7 @@ impl Indexer {
             // The lock goes with its connection.
             let ping = sqlx::query_scalar!("SELECT 1 AS one").fetch_one(&mut connection);
             in_time(&self.database, ping).await?;
+            self.look_for_embedder().await;
             if followed.elapsed() > LONGEST_SLEEP {
                 // What has changed meanwhile may be pruned.
                 return Ok(());
@@ -179,6 +181,14 @@ pub(super) async fn compare(pool: &PgPool, state: &mut State<'_>, progress: Prog
 }
 
 impl Indexer {
+    /// An embedder that was away is asked until it is back, so that nobody is told for longer that it is.
+    async fn look_for_embedder(&self) {
+        if self.engine.embedder_is_away() {
+            // Whether it is back is noted there, and why not is logged.
+            drop(self.engine.embed("quest").await);
+        }
+    }
+
     /// Applies what has changed since.
     async fn follow(&self, state: &mut State<'_>, cursor: String) -> Result<String, Stopped> {
         let read = async { changes_since(&mut *self.pool.acquire().await?, Some(&cursor)).await };
@@ -207,8 +217,7 @@ impl State<'_> {
             }
         }
         if !texts.is_empty() {
-            let vectors =
-                self.engine.embedder.embed(texts.iter().map(|(document, _)| document.text()).collect()).await?;
+            let vectors = self.engine.embed_all(texts.iter().map(|(document, _)| document.text()).collect()).await?;
             metrics::counter!("search_quests_embedded_total").increment(vectors.len() as u64);
             let points = texts.iter().zip(vectors).map(|((document, _), dense)| Point {
                 id: document.id,

@@ -10,6 +10,7 @@ pub mod indexer;
 pub mod model;
 pub mod service;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Engine {
     pub index: Arc<dyn VectorIndex>,
     timeout: Duration,
     embedder_rests: Arc<Rest>,
+    /// It has failed, and has not answered since.
+    embedder_is_away: Arc<AtomicBool>,
     index_rests: Arc<Rest>,
 }
 
@@ -81,7 +84,14 @@ impl Engine {
     /// With these parts.
     #[must_use]
     pub fn new(embedder: Arc<dyn Embedder>, index: Arc<dyn VectorIndex>, timeout: Duration) -> Self {
-        Self { embedder, index, timeout, embedder_rests: Arc::default(), index_rests: Arc::default() }
+        Self {
+            embedder,
+            index,
+            timeout,
+            embedder_rests: Arc::default(),
+            embedder_is_away: Arc::default(),
+            index_rests: Arc::default(),
+        }
     }
 
     /// Opens the collection of this model, which is made where it is missing. Answers its name.
@@ -89,13 +99,29 @@ impl Engine {
     /// # Errors
     /// When index or embedder are away.
     pub async fn prepare(&self) -> Result<String, Away> {
-        let probe = self.embedder.embed(vec!["quest".to_owned()]).await?;
+        let probe = self.embed_all(vec!["quest".to_owned()]).await?;
         let size = probe.first().map_or(0, Vec::len);
         let model: String =
             self.embedder.model().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let collection = format!("quests-{}-{size}", model.to_lowercase());
         self.index.prepare(&collection, size).await?;
         Ok(collection)
+    }
+
+    /// The vectors of these texts, however long that takes.
+    ///
+    /// # Errors
+    /// When the embedder is away.
+    pub async fn embed_all(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Away> {
+        let vectors = self.embedder.embed(texts).await;
+        self.embedder_is_away.store(vectors.is_err(), Ordering::Relaxed);
+        vectors
+    }
+
+    /// Whether the embedder failed when it was asked last.
+    #[must_use]
+    pub fn embedder_is_away(&self) -> bool {
+        self.embedder_is_away.load(Ordering::Relaxed)
     }
 
     /// Asks a part, unless it rests, and no longer than it may take.
@@ -123,9 +149,10 @@ impl Engine {
     /// # Errors
     /// When the embedder is away.
     pub async fn embed(&self, text: &str) -> Result<Vec<f32>, Away> {
-        let vectors =
-            self.ask(&self.embedder_rests, Away::Embedder, self.embedder.embed(vec![text.to_owned()])).await?;
-        vectors.into_iter().next().ok_or_else(|| Away::Embedder("it answered nothing".to_owned()))
+        let asked = self.embedder.embed(vec![text.to_owned()]);
+        let vectors = self.ask(&self.embedder_rests, Away::Embedder, asked).await;
+        self.embedder_is_away.store(vectors.is_err(), Ordering::Relaxed);
+        vectors?.into_iter().next().ok_or_else(|| Away::Embedder("it answered nothing".to_owned()))
     }
 
     /// Ranks quests by words and meaning; without meaning while the embedder is away.

@@ -64,11 +64,16 @@ async fn local(pool: &PgPool, folder: &Folder) -> Service {
 
 /// With an endpoint that knows nothing but words, which is quick.
 async fn quick(pool: &PgPool, folder: &Folder, endpoint: &Embeddings) -> Service {
-    let settings = [
+    quick_with(pool, folder, endpoint, &[]).await
+}
+
+async fn quick_with(pool: &PgPool, folder: &Folder, endpoint: &Embeddings, more: &[String]) -> Service {
+    let mut settings = vec![
         format!("--embeddings-url={}", endpoint.base),
         "--embeddings-model=words-64".to_owned(),
         "--embeddings-api-key=a key".to_owned(),
     ];
+    settings.extend_from_slice(more);
     service_with(pool, folder, &settings).await
 }
 
@@ -456,7 +461,7 @@ async fn a_server_that_is_killed_fails_no_search_and_is_filled_anew() {
 #[tokio::test]
 async fn what_is_like_a_finished_quest_is_recommended_and_alike_ones_are_spread() {
     let (pool, folder, endpoint) = (database().await, Folder::new(), Embeddings::start().await);
-    let service = quick(&pool, &folder, &endpoint).await;
+    let service = quick_with(&pool, &folder, &endpoint, &["--recommendation-diversity=0.6".to_owned()]).await;
     let (author, learner) = (service.author(), service.learner());
     let ocean = quest(&author, "Ocean waves", "salt water moon tide", json!({})).await;
     let (one, two) = ("salt water moon tide river", "salt water moon tide lake");
@@ -470,6 +475,7 @@ async fn what_is_like_a_finished_quest_is_recommended_and_alike_ones_are_spread(
     assert_eq!(found["degraded"], false);
     assert_eq!(titles(&found).len(), 4);
     assert!(titles(&found)[0].starts_with("Ocean"), "{found}");
+    assert!(!titles(&found)[1].starts_with("Ocean"), "the other one is the same again: {found}");
     let reasons = found["items"][0]["reasons"].as_array().unwrap();
     let like = reasons.iter().find(|reason| reason["kind"] == "similarTo").unwrap();
     assert_eq!((&like["text"], &like["questId"]), (&json!("Like “Ocean waves”, which you finished"), &ocean["id"]));
@@ -479,5 +485,21 @@ async fn what_is_like_a_finished_quest_is_recommended_and_alike_ones_are_spread(
     learner.post(&format!("{}/feedback", path_of(&ocean)), bad).await.expect(201);
     let found = learner.get("/v1/me/recommendations").await.expect(200);
     assert!(found["items"].to_string().find("similarTo").is_none(), "{found}");
+    // What the embedder does not know is not in the index: while it is away, the answer says so.
+    endpoint.is_down(true);
+    quest(&author, "Sewing", "thread", json!({})).await;
+    let told = async |degraded: bool| {
+        for _ in 0..400 {
+            let found = learner.get("/v1/me/recommendations").await.expect(200);
+            if found["degraded"] == degraded && titles(&found).contains(&"Sewing") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("degraded never became {degraded}");
+    };
+    told(true).await;
+    endpoint.is_down(false);
+    told(false).await;
     service.stop().await;
 }
