@@ -461,7 +461,10 @@ impl Texts {
             enqueue: one("events:enqueue", &["/* events:enqueue */"])?,
             get: one("quests:get", &["/* quests:get */"])?,
             my: one("my", &["/* unlocks:load */", "SELECT DISTINCT unnest($3::uuid[])"])?,
-            list: one("list", &["\"step_count!\",0::real", "ORDER BY created_at DESC, quest.id DESC LIMIT $12"])?,
+            list: one(
+                "list",
+                &["\"step_count!\",0::real", "$7::text IS NULL", "ORDER BY created_at DESC, quest.id DESC LIMIT $12"],
+            )?,
         })
     }
 

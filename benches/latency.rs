@@ -168,12 +168,14 @@ fn id(kind: char, number: u64) -> Result<Uuid, Fail> {
     Ok(Uuid::parse_str(&format!("{kind}{number:031}"))?)
 }
 
-/// Words of a language that nobody speaks; SQL makes the same.
+/// Words of a language that nobody speaks, of three syllables out of a hundred; SQL makes the same.
 fn word(number: u64) -> String {
-    let syllable =
-        |n: u64| ["ba", "ke", "li", "mo", "nu", "ra", "se", "ti", "vo", "zu"][usize::try_from(n % 10).unwrap_or(0)];
+    const CONSONANTS: [char; 20] =
+        ['b', 'c', 'd', 'f', 'g', 'h', 'j', 'k', 'l', 'm', 'n', 'p', 'q', 'r', 's', 't', 'v', 'w', 'x', 'z'];
+    const VOWELS: [char; 5] = ['a', 'e', 'i', 'o', 'u'];
+    let at = |letters: &[char], place: u64| letters[usize::try_from(place).unwrap_or(0) % letters.len()];
     let n = number % WORDS;
-    format!("{}{}{}{}", syllable(n), syllable(n / 10), syllable(n / 100), syllable(n / 1000))
+    [n, n * 7 + 3, n * 13 + 5].iter().flat_map(|n| [at(&CONSONANTS, n / 5), at(&VOWELS, n % 5)]).collect()
 }
 
 /// Quests about 50 topics, a third of them in 20 paths of which each quest needs the one before, some of them by criteria;
@@ -181,12 +183,11 @@ fn word(number: u64) -> String {
 fn fill(quests: u64) -> String {
     let uuid = |kind: char, number: &str| format!("('{kind}' || lpad(({number})::text, 31, '0'))::uuid");
     let word = |number: &str| {
-        let syllable = |power: u64| {
-            format!(
-                "(ARRAY['ba','ke','li','mo','nu','ra','se','ti','vo','zu'])[(({number})::int % {WORDS} / {power}) % 10 + 1]"
-            )
-        };
-        [1, 10, 100, 1000].map(syllable).join(" || ")
+        let n = format!("(({number})::int % {WORDS})");
+        let letter = |letters: &str, place: &str| format!("substr('{letters}', ({place}) % {} + 1, 1)", letters.len());
+        [n.clone(), format!("({n} * 7 + 3)"), format!("({n} * 13 + 5)")]
+            .map(|n| format!("{} || {}", letter("bcdfghjklmnpqrstvwxz", &format!("{n} / 5")), letter("aeiou", &n)))
+            .join(" || ")
     };
     // Some words are of the topic, the others anything.
     let text = |length: u64, seed: u64| {

@@ -27,6 +27,8 @@ pub fn connect_options(config: &DatabaseConfig, name: &str) -> Result<PgConnectO
         // Our statements are short. Where the planner thinks otherwise, e.g. because a table has no statistics
         // yet, compiling them took seconds.
         ("jit", "off".to_owned()),
+        // Planning costs as much as running them: each is planned once a connection, for any values.
+        ("plan_cache_mode", "force_generic_plan".to_owned()),
         // "poniters" is meant to be "pointers".
         ("pg_trgm.word_similarity_threshold", "0.35".to_owned()),
     ]))

@@ -188,7 +188,7 @@ async fn corpus(name: &str, judged: &[Judged]) -> Result<(), Fail> {
         let dense = Some(engine.embed(q).await?);
         let words = Some(q.clone());
         let lists = [
-            by_words(&mut *db.pool.acquire().await?, q, &all, false, 10).await?,
+            by_words(&mut *db.pool.acquire().await?, q, &all, 10).await?,
             engine.index.search(Query { dense: None, words: words.clone(), filter: all.clone(), limit: MOST }).await?,
             engine.index.search(Query { dense: dense.clone(), words: None, filter: all.clone(), limit: MOST }).await?,
             engine.index.search(Query { dense, words, filter: all.clone(), limit: MOST }).await?,

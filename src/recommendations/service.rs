@@ -28,7 +28,7 @@ const MOST_TRIED: i64 = 500;
 /// How unlike each other the engine's candidates are, 0 to 1.
 const DIVERSITY: f32 = 0.2;
 /// Candidates of the engine.
-const NEAREST: usize = 100;
+const NEAREST: usize = 60;
 /// Ranked quests that are put in order, whatever number is asked for: places do not depend on it.
 const PLACES: usize = 100;
 
@@ -111,29 +111,28 @@ pub async fn candidates(
     let day: DateTime<Utc> = learner.today.and_time(NaiveTime::MIN).and_utc();
     let rows = sqlx::query!(
         r#"/* recommendations:candidates */
-           WITH open AS MATERIALIZED (
-               -- What seems to be open: the gate has the last word. Attempts are looked up by index, one by one.
-               SELECT quest.id, quest.subject_id, quest.skill_tags, quest.created_at
-               FROM quests AS quest
-               WHERE quest.is_active
-                 AND NOT EXISTS (SELECT FROM user_quest_attempts AS own WHERE own.auth_user_id = $1 AND own.quest_id = quest.id)
-                 AND NOT EXISTS (
-                     SELECT FROM quest_prerequisites AS link
-                     JOIN quests AS needed ON needed.id = link.prerequisite_quest_id AND needed.is_active
-                     WHERE link.quest_id = quest.id
-                       AND NOT EXISTS (SELECT FROM user_quest_attempts AS own WHERE own.auth_user_id = $1
-                                       AND own.quest_id = needed.id AND own.status = 'Completed'))
-                 AND (NOT EXISTS (SELECT FROM learning_path_quests AS link
-                                  JOIN learning_paths AS path ON path.id = link.learning_path_id AND path.is_published
-                                  WHERE link.quest_id = quest.id)
-                      OR EXISTS (SELECT FROM learning_path_quests AS link
-                                 JOIN learning_paths AS path ON path.id = link.learning_path_id AND path.is_published
-                                 LEFT JOIN quest_chapters AS chapter ON chapter.id = link.chapter_id
-                                 WHERE link.quest_id = quest.id AND link.unlock_criteria -> 'when' IS NULL
-                                   AND coalesce((link.unlock_criteria #>> '{window,opensAt}')::timestamptz <= $8, TRUE)
-                                   AND coalesce((link.unlock_criteria #>> '{window,closesAt}')::timestamptz > $8, TRUE)
-                                   AND coalesce(chapter.start_date <= ($2::timestamptz AT TIME ZONE 'UTC')::date, TRUE)
-                                   AND chapter.status IS DISTINCT FROM 'Paused'))
+           WITH active AS MATERIALIZED (
+               SELECT id, subject_id, created_at FROM quests WHERE is_active
+           ), blocked AS MATERIALIZED (
+               SELECT link.quest_id FROM quest_prerequisites AS link JOIN active ON active.id = link.prerequisite_quest_id
+               WHERE link.prerequisite_quest_id NOT IN (
+                   SELECT quest_id FROM user_quest_attempts WHERE auth_user_id = $1 AND status = 'Completed')
+           ), gated AS MATERIALIZED (
+               -- In published paths, and in none of them without conditions.
+               SELECT link.quest_id FROM learning_path_quests AS link
+               JOIN learning_paths AS path ON path.id = link.learning_path_id AND path.is_published
+               LEFT JOIN quest_chapters AS chapter ON chapter.id = link.chapter_id
+               GROUP BY link.quest_id
+               HAVING NOT bool_or(link.unlock_criteria -> 'when' IS NULL
+                   AND coalesce((link.unlock_criteria #>> '{window,opensAt}')::timestamptz <= $8, TRUE)
+                   AND coalesce((link.unlock_criteria #>> '{window,closesAt}')::timestamptz > $8, TRUE)
+                   AND coalesce(chapter.start_date <= ($2::timestamptz AT TIME ZONE 'UTC')::date, TRUE)
+                   AND chapter.status IS DISTINCT FROM 'Paused')
+           ), open AS MATERIALIZED (
+               -- What seems to be open: the gate has the last word.
+               SELECT id, subject_id, created_at FROM active
+               WHERE id NOT IN (SELECT quest_id FROM user_quest_attempts WHERE auth_user_id = $1)
+                 AND id NOT IN (SELECT quest_id FROM blocked) AND id NOT IN (SELECT quest_id FROM gated)
            ), opened AS MATERIALIZED (
                SELECT unlocked.quest_id, unlocked.announced_at
                FROM quest_unlocks AS unlocked JOIN quests AS quest ON quest.id = unlocked.quest_id AND quest.is_active
@@ -153,7 +152,7 @@ pub async fn candidates(
                    WHERE link.learning_path_id = path.id
                      AND NOT EXISTS (SELECT FROM user_quest_attempts AS own WHERE own.auth_user_id = $1 AND own.quest_id = quest.id)
                    ORDER BY link.quest_id IN (SELECT id FROM open) OR link.quest_id IN (SELECT quest_id FROM opened) DESC,
-                            link.is_mandatory DESC, link.sequence_order LIMIT 40) AS link
+                            link.is_mandatory DESC, link.sequence_order LIMIT 30) AS link
            ), peer AS MATERIALIZED (
                -- The last 50 that finished what this learner finished last, before today: an order lasts for the day.
                SELECT last.quest_id AS after, peer.auth_user_id, peer.completed_at
@@ -181,12 +180,12 @@ pub async fn candidates(
                ORDER BY next.quest_id, 2 DESC, finished.after
            ), candidate AS (
                SELECT quest_id AS id FROM place
-               UNION (SELECT quest_id FROM opened ORDER BY announced_at DESC, quest_id LIMIT 40)
-               UNION (SELECT quest_id FROM followed ORDER BY share DESC, quest_id LIMIT 40)
+               UNION (SELECT quest_id FROM opened ORDER BY announced_at DESC, quest_id LIMIT 30)
+               UNION (SELECT quest_id FROM followed ORDER BY share DESC, quest_id LIMIT 30)
                UNION SELECT unnest($4::uuid[])
-               UNION (SELECT id FROM open WHERE subject_id = ANY($5::uuid[]) ORDER BY created_at DESC, id DESC LIMIT 40)
-               UNION (SELECT id FROM open WHERE skill_tags && $6::text[] ORDER BY created_at DESC, id DESC LIMIT 40)
-               UNION (SELECT id FROM open ORDER BY created_at DESC, id DESC LIMIT 40)
+               UNION (SELECT id FROM open WHERE subject_id = ANY($5::uuid[]) ORDER BY created_at DESC, id DESC LIMIT 30)
+               UNION (SELECT id FROM quests WHERE skill_tags && $6::text[] AND id IN (SELECT id FROM open) ORDER BY created_at DESC, id DESC LIMIT 30)
+               UNION (SELECT id FROM open ORDER BY created_at DESC, id DESC LIMIT 30)
            )
            SELECT quest.id, quest.difficulty_level AS "difficulty_level: DifficultyLevel", quest.subject_id, quest.created_at,
                   coalesce((SELECT jsonb_agg(jsonb_build_object('tag', skill_tag, 'points', points) ORDER BY display_order)

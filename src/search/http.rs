@@ -20,7 +20,7 @@ use crate::ids::QuestId;
 use crate::quests::http::quests::{Me, Wanted};
 use crate::quests::http::readable;
 use crate::quests::model::{DifficultyLevel, Filter, QuestType, QuestWithMy, StepType};
-use crate::unlocks::my;
+use crate::unlocks::{My, my};
 
 /// The constant of rank fusion, as in the engine.
 const RRF_K: f32 = 60.0;
@@ -93,8 +93,7 @@ pub async fn search_quests(
     }
     let (ranked, degraded) = rank(&db, &search, text, &filter, asked(caller, limit)).await?;
     let mut connection = db.pool.acquire().await?;
-    let mut items = shown(&mut connection, caller, &ranked, Some(text)).await?;
-    items.truncate(usize::try_from(limit).unwrap_or_default());
+    let items = shown(&mut connection, caller, &ranked, Some(text), usize::try_from(limit).unwrap_or_default()).await?;
     Ok(etag::respond(&headers, &Found { items, degraded }))
 }
 
@@ -121,9 +120,9 @@ pub async fn rank(
     };
     let mut connection = db.pool.acquire().await?;
     let Some(answer) = answer else {
-        return Ok((service::by_words(&mut connection, text, filter, false, limit).await?, true));
+        return Ok((service::by_words(&mut connection, text, filter, limit).await?, true));
     };
-    let titles = service::by_words(&mut connection, text, filter, true, SIMILAR_TITLES).await?;
+    let titles = service::by_titles(&mut connection, text, filter, SIMILAR_TITLES).await?;
     let mut scores: HashMap<Uuid, f32> = answer.ranked.iter().map(|found| (found.id, found.score)).collect();
     for (rank, title) in (1_u8..).zip(titles) {
         *scores.entry(title.id).or_default() += TITLE_WEIGHT / (RRF_K + f32::from(rank));
@@ -134,26 +133,32 @@ pub async fn rank(
     Ok((ranked, answer.degraded))
 }
 
-/// Found quests as this caller may see them, in their order.
+/// Up to `limit` found quests as this caller may see them, in their order.
 async fn shown(
     connection: &mut PgConnection,
     caller: Caller,
     ranked: &[Ranked],
     text: Option<&str>,
+    limit: usize,
 ) -> Result<Vec<Hit>, Problem> {
-    let ids: Vec<Uuid> = ranked.iter().map(|found| found.id).collect();
+    let is_author = caller.roles.author;
+    let all: Vec<Uuid> = ranked.iter().map(|found| found.id).collect();
+    let mut views = my(connection, caller.now, caller.learner(), &all).await?;
+    // The index may be behind by a moment: what counts is what the database says.
+    views.retain(|_, view| is_author || view.is_visible());
+    let is_whole = |found: &&Ranked| views.get(&QuestId(found.id)).is_some_and(|view| is_author || shows_all(view));
+    // What shows only its title comes last: it is looked at where there is room.
+    let mut looked_at: Vec<&Ranked> = ranked.iter().filter(is_whole).take(limit).collect();
+    if looked_at.len() < limit {
+        looked_at.extend(ranked.iter().filter(|found| !is_whole(found) && views.contains_key(&QuestId(found.id))));
+    }
+    let ids: Vec<Uuid> = looked_at.iter().map(|found| found.id).collect();
     let mut quests = service::show(connection, &ids, text).await?;
-    let mut views = my(connection, caller.now, caller.learner(), &ids).await?;
-    let hit = |found: &Ranked| {
+    let hit = |found: &&Ranked| {
         let shown = quests.remove(&found.id)?;
         let quest = QuestWithMy { my: views.remove(&shown.quest.id)?, quest: shown.quest };
-        // The index may be behind by a moment: what counts is what the database says.
-        let is_author = caller.roles.author;
-        if !is_author && !quest.my.is_visible() {
-            return None;
-        }
         let (mut found_in, mut highlights) = (shown.found_in, shown.highlights);
-        if !is_author && !shows_all(&quest) {
+        if !is_author && !shows_all(&quest.my) {
             // Nothing but the title is to be known.
             let is_known = |part: &Part| matches!(part, Part::Title | Part::SimilarTitle);
             found_in.retain(is_known);
@@ -164,16 +169,17 @@ async fn shown(
         }
         Some(Hit { quest: quest.seen_by(is_author), score: found.score, found_in, highlights })
     };
-    let mut hits: Vec<Hit> = ranked.iter().filter_map(hit).collect();
-    if !caller.roles.author {
+    let mut hits: Vec<Hit> = looked_at.iter().filter_map(hit).collect();
+    if !is_author {
         // Neither place nor score tell anything of texts that are withheld: what shows only its title comes last, by
         // its title, and scores are those of the places.
-        let by_title = |hit: &Hit| (!shows_all(&hit.quest)).then(|| hit.quest.quest.title.clone());
+        let by_title = |hit: &Hit| (!shows_all(&hit.quest.my)).then(|| hit.quest.quest.title.clone());
         hits.sort_by_cached_key(by_title);
         for (place, hit) in (1_u8..).zip(&mut hits) {
             hit.score = 1.0 / (RRF_K + f32::from(place));
         }
     }
+    hits.truncate(limit);
     Ok(hits)
 }
 
@@ -207,7 +213,7 @@ pub async fn list_similar_quests(
     drop(connection);
     let near = match &search.engine {
         // Of a quest that shows only its title nothing else is to be guessed.
-        Some(engine) if *search.ready.borrow() && (caller.roles.author || shows_all(&quest)) => {
+        Some(engine) if *search.ready.borrow() && (caller.roles.author || shows_all(&quest.my)) => {
             near(engine, id.0, usize::try_from(asked(caller, limit)).unwrap_or_default()).await
         }
         _ => None,
@@ -219,17 +225,16 @@ pub async fn list_similar_quests(
     } else {
         let text = format!("{} {}", quest.quest.title, quest.quest.skill_tags.join(" "));
         let filter = Filter { is_active: Some(true), ..Filter::default() };
-        let found = service::by_words(&mut connection, &text, &filter, false, asked(caller, limit) + 1).await?;
+        let found = service::by_words(&mut connection, &text, &filter, asked(caller, limit) + 1).await?;
         let others = found.into_iter().filter(|found| found.id != id.0);
         others.collect()
     };
-    let mut items = shown(&mut connection, caller, &ranked, None).await?;
-    items.truncate(usize::try_from(limit).unwrap_or_default());
+    let items = shown(&mut connection, caller, &ranked, None, usize::try_from(limit).unwrap_or_default()).await?;
     Ok(etag::respond(&headers, &Found { items, degraded }))
 }
 
-fn shows_all(quest: &QuestWithMy) -> bool {
-    !quest.my.is_locked() || quest.my.locked_view == LockedView::Full
+fn shows_all(my: &My) -> bool {
+    !my.is_locked() || my.locked_view == LockedView::Full
 }
 
 /// Neighbours of a quest, if the index knows it.

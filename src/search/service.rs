@@ -92,6 +92,66 @@ pub async fn changes_since(
     Ok((row.changed, row.cursor))
 }
 
+/// Ranks quests; `$where` and `$score` say by what. A statement each, so that each has its own index.
+macro_rules! rank {
+    ($connection:expr, $text:expr, $filter:expr, $limit:expr, $where:literal, $score:literal) => {
+        Ok(sqlx::query!(
+            "/* search:words */ SELECT quest.id, ("
+                + $score
+                + r#")::real AS "score!" FROM quests AS quest WHERE "#
+                + $where
+                + r#" AND ($2::quest_type IS NULL OR quest_type = $2)
+                      AND ($3::difficulty_level IS NULL OR difficulty_level = $3)
+                      AND ($4::uuid IS NULL OR subject_id = $4)
+                      AND ($5::text IS NULL OR EXISTS (SELECT FROM unnest(skill_tags) AS tag WHERE lower(tag) = lower($5)))
+                      AND ($6::step_type IS NULL OR EXISTS (
+                          SELECT FROM quest_steps WHERE quest_id = quest.id AND retired_at IS NULL AND step_type = $6))
+                      AND ($7::boolean IS NULL OR $7 = (EXISTS (
+                          SELECT FROM quest_steps WHERE quest_id = quest.id AND retired_at IS NULL AND step_type = 'Discussion')
+                          OR EXISTS (SELECT FROM quest_assessments WHERE quest_id = quest.id AND retired_at IS NULL
+                                     AND assessment_type = 'PeerReview')))
+                      AND ($8::boolean IS NULL OR is_active = $8)
+                      AND ($9::uuid IS NULL OR created_by = $9)
+                    ORDER BY 2 DESC, quest.id LIMIT $10"#,
+            $text,
+            $filter.quest_type as Option<QuestType>,
+            $filter.difficulty_level as Option<DifficultyLevel>,
+            $filter.subject_id,
+            $filter.skill_tag,
+            $filter.step_type as Option<StepType>,
+            $filter.collaborative,
+            $filter.is_active,
+            $filter.created_by,
+            $limit
+        )
+        .fetch_all($connection)
+        .await?
+        .into_iter()
+        .map(|row| Ranked { id: row.id, score: row.score })
+        .collect())
+    };
+}
+
+/// Ranks quests by titles that are nearly written so.
+///
+/// # Errors
+/// The database's.
+pub async fn by_titles(
+    connection: &mut PgConnection,
+    text: &str,
+    filter: &Filter,
+    limit: i64,
+) -> Result<Vec<Ranked>, sqlx::Error> {
+    rank!(
+        connection,
+        text,
+        filter,
+        limit,
+        "lower($1::text) <% lower(title)",
+        "word_similarity(lower($1::text), lower(title))"
+    )
+}
+
 /// Ranks quests by words in title, tags and description, any of them, and by titles that are nearly written so.
 ///
 /// # Errors
@@ -100,47 +160,20 @@ pub async fn by_words(
     connection: &mut PgConnection,
     text: &str,
     filter: &Filter,
-    titles_only: bool,
     limit: i64,
 ) -> Result<Vec<Ranked>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"/* search:words */
-           WITH asked AS (
-               SELECT replace(plainto_tsquery('english', $1)::text, ' & ', ' | ')::tsquery
-                          || replace(plainto_tsquery('simple', $1)::text, ' & ', ' | ')::tsquery AS words,
-                      lower($1) AS text
-           )
-           SELECT quest.id, (ts_rank(search_text, asked.words) + word_similarity(asked.text, lower(title)))::real AS "score!"
-           FROM quests AS quest, asked
-           WHERE (($2 AND asked.text <% lower(title)) OR (NOT $2 AND (search_text @@ asked.words OR asked.text <% lower(title))))
-             AND ($3::quest_type IS NULL OR quest_type = $3)
-             AND ($4::difficulty_level IS NULL OR difficulty_level = $4)
-             AND ($5::uuid IS NULL OR subject_id = $5)
-             AND ($6::text IS NULL OR EXISTS (SELECT FROM unnest(skill_tags) AS tag WHERE lower(tag) = lower($6)))
-             AND ($7::step_type IS NULL OR EXISTS (
-                 SELECT FROM quest_steps WHERE quest_id = quest.id AND retired_at IS NULL AND step_type = $7))
-             AND ($8::boolean IS NULL OR $8 = (EXISTS (
-                 SELECT FROM quest_steps WHERE quest_id = quest.id AND retired_at IS NULL AND step_type = 'Discussion')
-                 OR EXISTS (SELECT FROM quest_assessments WHERE quest_id = quest.id AND retired_at IS NULL
-                            AND assessment_type = 'PeerReview')))
-             AND ($9::boolean IS NULL OR is_active = $9)
-             AND ($10::uuid IS NULL OR created_by = $10)
-           ORDER BY 2 DESC, quest.id LIMIT $11"#,
+    rank!(
+        connection,
         text,
-        titles_only,
-        filter.quest_type as Option<QuestType>,
-        filter.difficulty_level as Option<DifficultyLevel>,
-        filter.subject_id,
-        filter.skill_tag,
-        filter.step_type as Option<StepType>,
-        filter.collaborative,
-        filter.is_active,
-        filter.created_by,
-        limit
+        filter,
+        limit,
+        "(search_text @@ (replace(plainto_tsquery('english', $1::text)::text, ' & ', ' | ')::tsquery
+              || replace(plainto_tsquery('simple', $1::text)::text, ' & ', ' | ')::tsquery)
+          OR lower($1::text) <% lower(title))",
+        "ts_rank(search_text, replace(plainto_tsquery('english', $1::text)::text, ' & ', ' | ')::tsquery
+              || replace(plainto_tsquery('simple', $1::text)::text, ' & ', ' | ')::tsquery)
+         + word_similarity(lower($1::text), lower(title))"
     )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(|row| Ranked { id: row.id, score: row.score }).collect())
 }
 
 /// A found quest with the pieces of text that have the words.

@@ -92,13 +92,9 @@ async fn prepare(keeper: &mut PgConnection, name: &str, options: &PgConnectOptio
         .unwrap();
     if !exists {
         // What is lost in a crash of PostgreSQL itself is not tested.
-        for statement in [
-            format!("CREATE DATABASE \"{name}\""),
-            format!("ALTER DATABASE \"{name}\" SET synchronous_commit = off"),
-            // Connections of tests are short: most statements would never get beyond the five plans that are made
-            // for one set of parameters each.
-            format!("ALTER DATABASE \"{name}\" SET plan_cache_mode = force_generic_plan"),
-        ] {
+        for statement in
+            [format!("CREATE DATABASE \"{name}\""), format!("ALTER DATABASE \"{name}\" SET synchronous_commit = off")]
+        {
             sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *keeper).await.unwrap();
         }
     }

@@ -16,9 +16,9 @@ pub enum Cursor {
     Relevance(f32, uuid::Uuid),
 }
 
-/// One statement per order, so that each one can walk its own index.
+/// One statement for each order, with words and without, so that each has its own index.
 macro_rules! page {
-    ($connection:expr, $filter:expr, $limit:expr, $rank:literal, $after:literal, $order:literal, $key:expr, $id:expr) => {
+    ($connection:expr, $filter:expr, $limit:expr, $words:literal, $rank:literal, $after:literal, $order:literal, $key:expr, $id:expr) => {
         sqlx::query_as!(
             Listed,
             r#"SELECT quest.id AS "id: QuestId", key, unresolved_prerequisites, title, description, quest_type AS "quest_type: QuestType",
@@ -45,7 +45,9 @@ macro_rules! page {
                      SELECT FROM quest_steps WHERE quest_id = quest.id AND retired_at IS NULL AND step_type = 'Discussion')
                      OR EXISTS (SELECT FROM quest_assessments WHERE quest_id = quest.id AND retired_at IS NULL
                                 AND assessment_type = 'PeerReview')))
-                 AND ($7::text IS NULL OR search_text @@ (websearch_to_tsquery('english', $7) || websearch_to_tsquery('simple', $7)))
+                 AND "#
+                + $words
+                + r#"
                  AND ($8::boolean IS NULL OR is_active = $8)
                  AND ($9::uuid IS NULL OR created_by = $9)
                  AND "#
@@ -109,32 +111,62 @@ pub async fn list_quests(
                 Some(Cursor::Newest(key, id)) => (Some(key), Some(id)),
                 _ => (None, None),
             };
-            page!(
-                connection,
-                filter,
-                limit,
-                "0::real",
-                "($10::timestamptz IS NULL OR (created_at, quest.id) < ($10, $11::uuid))",
-                " ORDER BY created_at DESC, quest.id DESC",
-                key,
-                id
-            )
+            if filter.q.is_some() {
+                page!(
+                    connection,
+                    filter,
+                    limit,
+                    "search_text @@ (websearch_to_tsquery('english', $7) || websearch_to_tsquery('simple', $7))",
+                    "0::real",
+                    "($10::timestamptz IS NULL OR (created_at, quest.id) < ($10, $11::uuid))",
+                    " ORDER BY created_at DESC, quest.id DESC",
+                    key,
+                    id
+                )
+            } else {
+                page!(
+                    connection,
+                    filter,
+                    limit,
+                    "$7::text IS NULL",
+                    "0::real",
+                    "($10::timestamptz IS NULL OR (created_at, quest.id) < ($10, $11::uuid))",
+                    " ORDER BY created_at DESC, quest.id DESC",
+                    key,
+                    id
+                )
+            }
         }
         Sort::Title => {
             let (key, id) = match cursor {
                 Some(Cursor::Title(key, id)) => (Some(key), Some(id)),
                 _ => (None, None),
             };
-            page!(
-                connection,
-                filter,
-                limit,
-                "0::real",
-                "($10::text IS NULL OR (title, quest.id) > ($10, $11::uuid))",
-                " ORDER BY title, quest.id",
-                key,
-                id
-            )
+            if filter.q.is_some() {
+                page!(
+                    connection,
+                    filter,
+                    limit,
+                    "search_text @@ (websearch_to_tsquery('english', $7) || websearch_to_tsquery('simple', $7))",
+                    "0::real",
+                    "($10::text IS NULL OR (title, quest.id) > ($10, $11::uuid))",
+                    " ORDER BY title, quest.id",
+                    key,
+                    id
+                )
+            } else {
+                page!(
+                    connection,
+                    filter,
+                    limit,
+                    "$7::text IS NULL",
+                    "0::real",
+                    "($10::text IS NULL OR (title, quest.id) > ($10, $11::uuid))",
+                    " ORDER BY title, quest.id",
+                    key,
+                    id
+                )
+            }
         }
         Sort::Relevance => {
             let (key, id) = match cursor {
@@ -145,6 +177,7 @@ pub async fn list_quests(
                 connection,
                 filter,
                 limit,
+                "search_text @@ (websearch_to_tsquery('english', $7) || websearch_to_tsquery('simple', $7))",
                 "ts_rank(search_text, websearch_to_tsquery('english', $7) || websearch_to_tsquery('simple', $7))",
                 "($10::real IS NULL OR (ts_rank(search_text, websearch_to_tsquery('english', $7) || websearch_to_tsquery('simple', $7)), quest.id) < ($10, $11::uuid))",
                 " ORDER BY ts_rank(search_text, websearch_to_tsquery('english', $7) || websearch_to_tsquery('simple', $7)) DESC, quest.id DESC",
