@@ -107,6 +107,7 @@ async fn read_everything(learner: &Client, quest: &Value, made: &[Value]) {
         format!("/v1/search?q={}", text(&quest["title"]).split(' ').next().unwrap()),
         "/v1/quests?skillTag=canary-tag".to_owned(),
         "/v1/me/attempts".to_owned(),
+        "/v1/me/recommendations".to_owned(),
         "/v1/me/peer-reviews".to_owned(),
     ];
     paths.extend(made.iter().map(|assessment| path_to(quest, assessment)));

@@ -104,6 +104,7 @@ async fn everything(learner: &Client, author: &Client, quest: &Value) -> Vec<(St
         "/v1/search?q=guarded",
         "/v1/quests?skillTag=canary-tag",
         "/v1/me/attempts",
+        "/v1/me/recommendations",
         "/v1/me/learning-paths",
     ];
     paths.extend(lists.map(str::to_owned));
