@@ -57,9 +57,9 @@ pub async fn scope_of(connection: &mut PgConnection, file: &Curriculum, lock: bo
         .fetch_all(&mut *connection)
         .await?;
     let quests = sqlx::query_scalar!(
-        "SELECT id FROM quests WHERE key = ANY($1)
-             OR id IN (SELECT quest_id FROM learning_path_quests WHERE learning_path_id = ANY($2))
-         ORDER BY id",
+        r#"SELECT id AS "id!" FROM quests WHERE key = ANY($1)
+           UNION SELECT quest_id FROM learning_path_quests WHERE learning_path_id = ANY($2)
+           ORDER BY 1"#,
         &quest_keys,
         &paths
     )

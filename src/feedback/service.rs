@@ -103,7 +103,7 @@ pub async fn list(
            FROM quest_feedback
            WHERE quest_id = $1 AND ($2::text IS NULL OR category = $2)
              AND ($3::bool IS NULL OR (resolved_at IS NOT NULL) = $3)
-             AND ($4::timestamptz IS NULL OR (updated_at, id) < ($4, $5::uuid))
+             AND (updated_at, id) < (coalesce($4::timestamptz, 'infinity'), coalesce($5::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
            ORDER BY updated_at DESC, id DESC LIMIT $6"#,
         quest.0,
         category as Option<FeedbackCategory>,

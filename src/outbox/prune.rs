@@ -4,15 +4,13 @@ use chrono::{DateTime, Utc};
 
 use crate::db::Db;
 
-/// Rows a statement, so that none runs into the time-out.
-const BATCH: i64 = 1_000;
-
-/// Runs a DELETE of at most `BATCH` rows until nothing is left; says how many rows.
+/// Runs a DELETE of 1,000 rows, so that none runs into the time-out, until nothing is left; says how many rows. The number
+/// stands in the statements: of a parameter the planner would think too much.
 macro_rules! delete_all {
     ($db:expr, $sql:literal, $($argument:expr),+ $(,)?) => {{
         let mut removed = 0;
         loop {
-            match sqlx::query!($sql, $($argument,)+ BATCH).execute(&$db.pool).await?.rows_affected() {
+            match sqlx::query!($sql, $($argument),+).execute(&$db.pool).await?.rows_affected() {
                 0 => break removed,
                 rows => removed += rows,
             }
@@ -29,13 +27,13 @@ pub async fn prune(db: &Db, events: DateTime<Utc>, keys: DateTime<Utc>) -> Resul
     let events = delete_all!(
         db,
         "DELETE FROM outbox_events WHERE id IN (
-             SELECT id FROM outbox_events WHERE occurred_at < $1 AND published_at IS NOT NULL LIMIT $2)",
+             SELECT id FROM outbox_events WHERE occurred_at < $1 AND published_at IS NOT NULL LIMIT 1000)",
         events,
     );
     let keys = delete_all!(
         db,
         "DELETE FROM idempotency_keys WHERE (auth_user_id, key) IN (
-             SELECT auth_user_id, key FROM idempotency_keys WHERE created_at < $1 LIMIT $2)
+             SELECT auth_user_id, key FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT 1000)
          AND created_at < $1",
         keys,
     );

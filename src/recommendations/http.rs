@@ -33,8 +33,8 @@ pub struct ListRecommendations {
 /// Recommend quests to the caller
 ///
 /// Only quests that the caller can start now and has never started. Each has its reasons, in words and numbers. The
-/// order changes with what the caller does, with the catalogue, and at midnight UTC. While the index or the User
-/// Service is away, `degraded` is true and the database alone decides.
+/// order changes with what the caller does, with the catalogue, and at midnight UTC. While index, embedder or User
+/// Service are away, `degraded` is true and what is left decides, at least the database.
 #[utoipa::path(get, path = "/v1/me/recommendations", tag = "recommendations", operation_id = "list_recommendations", params(ListRecommendations),
     responses((status = 200, description = "the quests, the best first", body = Recommendations), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
 pub async fn list_recommendations(

@@ -304,7 +304,9 @@ fn skill_gap(candidate: &Candidate, learner: &Learner, recipe: &Recipe) -> Optio
 fn level_fit(candidate: &Candidate, learner: &Learner) -> Option<Reason> {
     let Ratings { count, too_easy, too_difficult, .. } = candidate.ratings;
     let own = learner.level();
-    let moved = if count >= COHORT { float(too_difficult - too_easy) / (float(count) + PRIOR) } else { 0.0 };
+    // In quarters: one voice is not told.
+    let moved =
+        if count >= COHORT { round_to(float(too_difficult - too_easy) / (float(count) + PRIOR), 4.0) } else { 0.0 };
     let level = rank(candidate.difficulty_level) + moved;
     let value = (1.0 - (level - own - 0.25).abs() / 2.0).max(0.0);
     let how = match level - own {
@@ -321,6 +323,7 @@ fn peers_did_next(candidate: &Candidate) -> Option<Reason> {
     let Peers { after, title, went, of } = candidate.peers.as_ref().filter(|peers| peers.of >= COHORT)?;
     let tenths = (went * 10 + of / 2) / of;
     let text = match tenths {
+        _ if *of < 10 => format!("Several of the last learners who finished “{title}” took it up soon after"),
         10.. => format!("Nearly all of the last {of} learners who finished “{title}” took it up soon after"),
         tenths => format!("About {tenths}0 % of the last {of} learners who finished “{title}” took it up soon after"),
     };

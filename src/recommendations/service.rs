@@ -174,9 +174,9 @@ pub async fn candidates(
                            AND quest_id <> peer.after
                          ORDER BY started_at, id LIMIT 3) AS next
                      GROUP BY peer.after, next.quest_id) AS next
-               JOIN finished ON finished.after = next.after AND finished.of >= $3
+               JOIN finished ON finished.after = next.after
                JOIN quests AS quest ON quest.id = finished.after
-               WHERE next.went >= 3
+               WHERE next.went >= $3
                ORDER BY next.quest_id, 2 DESC, finished.after
            ), candidate AS (
                SELECT quest_id AS id FROM place

@@ -184,8 +184,8 @@ impl Indexer {
     /// An embedder that was away is asked until it is back, so that nobody is told for longer that it is.
     async fn look_for_embedder(&self) {
         if self.engine.embedder_is_away() {
-            // Whether it is back is noted there, and why not is logged.
-            drop(self.engine.embed("quest").await);
+            // What comes of it is noted there.
+            drop(self.engine.probe().await);
         }
     }
 
@@ -205,6 +205,34 @@ impl Indexer {
 }
 
 impl State<'_> {
+    /// The vectors of these quests. One whose text is refused gets that of its title, or of no words at all: it is found
+    /// by its words still, and holds nobody up.
+    async fn vectors(&self, quests: &[(Document, Known)]) -> Result<Vec<Vec<f32>>, Away> {
+        let texts = quests.iter().map(|(document, _)| document.text()).collect();
+        match self.engine.embed_all(texts).await {
+            Err(Away::Refused(_)) => {}
+            answer => return answer,
+        }
+        let mut vectors = Vec::new();
+        for (document, _) in quests {
+            vectors.push(self.vector(document).await?);
+        }
+        Ok(vectors)
+    }
+
+    async fn vector(&self, document: &Document) -> Result<Vec<f32>, Away> {
+        for text in [document.text(), document.title.clone()] {
+            match self.engine.embed_all(vec![text]).await {
+                Err(Away::Refused(why)) => {
+                    tracing::warn!(quest = %document.id, why, "a text is not embedded; the quest is found by words");
+                    metrics::counter!("search_texts_refused_total").increment(1);
+                }
+                answer => return answer?.pop().ok_or_else(|| Away::Embedder("no vector".to_owned())),
+            }
+        }
+        self.engine.probe().await
+    }
+
     /// Brings these quests into the index: what has a new text is embedded, what differs otherwise is annotated.
     async fn apply(&mut self, documents: Vec<Document>, gone: Vec<Uuid>) -> Result<(), Away> {
         let (mut texts, mut annotated) = (Vec::new(), Vec::new());
@@ -217,7 +245,7 @@ impl State<'_> {
             }
         }
         if !texts.is_empty() {
-            let vectors = self.engine.embed_all(texts.iter().map(|(document, _)| document.text()).collect()).await?;
+            let vectors = self.vectors(&texts).await?;
             metrics::counter!("search_quests_embedded_total").increment(vectors.len() as u64);
             let points = texts.iter().zip(vectors).map(|((document, _), dense)| Point {
                 id: document.id,

@@ -58,7 +58,9 @@ impl Rest {
     }
 
     fn note<T>(&self, result: &Result<T, Away>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = result.is_err().then(|| Instant::now() + REST);
+        // Others may well ask after one text was refused.
+        let is_away = matches!(result, Err(Away::Embedder(_) | Away::Index(_)));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = is_away.then(|| Instant::now() + REST);
     }
 }
 
@@ -99,8 +101,8 @@ impl Engine {
     /// # Errors
     /// When index or embedder are away.
     pub async fn prepare(&self) -> Result<String, Away> {
-        let probe = self.embed_all(vec!["quest".to_owned()]).await?;
-        let size = probe.first().map_or(0, Vec::len);
+        let probe = self.probe().await?;
+        let size = probe.len();
         let model: String =
             self.embedder.model().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let collection = format!("quests-{}-{size}", model.to_lowercase());
@@ -114,8 +116,27 @@ impl Engine {
     /// When the embedder is away.
     pub async fn embed_all(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Away> {
         let vectors = self.embedder.embed(texts).await;
-        self.embedder_is_away.store(vectors.is_err(), Ordering::Relaxed);
+        self.note_embedder(&vectors);
         vectors
+    }
+
+    /// The vector of a text that nobody can mind: who refuses it is as good as away.
+    ///
+    /// # Errors
+    /// When the embedder is away.
+    pub async fn probe(&self) -> Result<Vec<f32>, Away> {
+        let answer = match self.embedder.embed(vec!["quest".to_owned()]).await {
+            Err(Away::Refused(why)) => Err(Away::Embedder(why)),
+            answer => {
+                answer.and_then(|mut vectors| vectors.pop().ok_or_else(|| Away::Embedder("no vector".to_owned())))
+            }
+        };
+        self.note_embedder(&answer);
+        answer
+    }
+
+    fn note_embedder<T>(&self, answer: &Result<T, Away>) {
+        self.embedder_is_away.store(matches!(answer, Err(Away::Embedder(_))), Ordering::Relaxed);
     }
 
     /// Whether the embedder failed when it was asked last.
@@ -151,7 +172,7 @@ impl Engine {
     pub async fn embed(&self, text: &str) -> Result<Vec<f32>, Away> {
         let asked = self.embedder.embed(vec![text.to_owned()]);
         let vectors = self.ask(&self.embedder_rests, Away::Embedder, asked).await;
-        self.embedder_is_away.store(vectors.is_err(), Ordering::Relaxed);
+        self.note_embedder(&vectors);
         vectors?.into_iter().next().ok_or_else(|| Away::Embedder("it answered nothing".to_owned()))
     }
 

@@ -15,6 +15,9 @@ use crate::quests::model::{DifficultyLevel, Filter, QuestType, QuestWithMy, Step
 pub enum Away {
     #[error("the embedder is away: {0}")]
     Embedder(String),
+    /// It is there, and will have nothing to do with a text.
+    #[error("the embedder refuses a text: {0}")]
+    Refused(String),
     #[error("the index is away: {0}")]
     Index(String),
 }

@@ -60,7 +60,12 @@ pub async fn documents_after(
     limit: usize,
 ) -> Result<Vec<Document>, sqlx::Error> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    select_documents!(connection, "($1::uuid IS NULL OR quest.id > $1) ORDER BY quest.id LIMIT $2", after, limit)
+    select_documents!(
+        connection,
+        "quest.id > coalesce($1::uuid, '00000000-0000-0000-0000-000000000000') ORDER BY quest.id LIMIT $2",
+        after,
+        limit
+    )
 }
 
 /// These quests, as far as they are there; one statement.

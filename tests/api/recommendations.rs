@@ -217,12 +217,12 @@ async fn what_peers_did_next_counts_from_the_next_day_on() {
     let common = author.quest("Common", 1, 10).await;
     let (often, rarely) = (author.quest("Often", 1, 10).await, author.quest("Rarely", 1, 10).await);
     learner.finish(&common).await;
-    for number in 0..6 {
+    for number in 0..10 {
         let peer = service.learner();
         peer.finish(&common).await;
         match number {
-            ..3 => peer.attempt(&often).await,
-            3..5 => peer.attempt(&rarely).await,
+            ..5 => peer.attempt(&often).await,
+            5..9 => peer.attempt(&rarely).await,
             _ => Value::Null,
         };
     }
@@ -230,9 +230,9 @@ async fn what_peers_did_next_counts_from_the_next_day_on() {
     service.wait(DAY);
     let found = recommended(&learner).await;
     let told = reason(&found, "Often", "peersDidNext").unwrap();
-    assert_eq!(told["text"], "About 50 % of the last 6 learners who finished “Common” took it up soon after");
-    assert_eq!((&told["value"], &told["questId"]), (&json!(0.25), &common["id"]));
-    assert!(reason(&found, "Rarely", "peersDidNext").is_none(), "two are too few to be spoken of");
+    assert_eq!(told["text"], "About 50 % of the last 10 learners who finished “Common” took it up soon after");
+    assert_eq!((&told["value"], &told["questId"]), (&json!(0.35), &common["id"]));
+    assert!(reason(&found, "Rarely", "peersDidNext").is_none(), "four are too few to be spoken of");
     assert_eq!(titles(&found)[0], "Often");
 }
 

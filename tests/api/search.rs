@@ -301,6 +301,23 @@ async fn words_answer_while_the_embedder_is_away_and_meaning_comes_back_by_itsel
 }
 
 #[tokio::test]
+async fn a_text_that_the_endpoint_refuses_holds_nobody_up() {
+    let (pool, folder, endpoint) = (database().await, Folder::new(), Embeddings::start().await);
+    let service = quick(&pool, &folder, &endpoint).await;
+    let author = service.author();
+    quest(&author, "Marsh", "unspeakable reeds", json!({})).await;
+    quest(&author, "Meadow", "grass", json!({})).await;
+    until(&author, "q=meadow", |found| found["degraded"] == false && titles(found)[0] == "Meadow").await;
+    let found = search(&author, "q=reeds").await;
+    assert_eq!((titles(&found)[0], &found["degraded"]), ("Marsh", &json!(false)), "{found}");
+    // As a question it is answered by words, and the next one is not.
+    let found = search(&author, "q=unspeakable").await;
+    assert_eq!((titles(&found)[0], &found["degraded"]), ("Marsh", &json!(true)), "{found}");
+    assert_eq!(search(&author, "q=meadow").await["degraded"], false);
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn a_model_that_comes_later_is_used_without_a_restart() {
     let (pool, folder) = (database().await, Folder::new());
     let late = folder.0.join("late");

@@ -480,7 +480,7 @@ fn work_with(configuration: &AssessmentConfiguration, criteria: &PassingCriteria
     passes(criteria, &facts)
 }
 
-/// 100,000 inputs in `make test`, 10 million in `make soak`: a configuration, a rule, or answers, each damaged.
+/// 30,000 inputs in `make test`, 10 million in `make soak`: a configuration, a rule, or answers, each damaged.
 #[test]
 fn damaged_configurations_rules_and_answers_are_read_scored_and_judged_without_panic() {
     let inputs = if std::env::var("QUESTS_SOAK").is_ok() { 10_000_000 } else { 30_000 };

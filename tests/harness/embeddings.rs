@@ -55,6 +55,9 @@ async fn embed(State(endpoint): State<Embeddings>, headers: HeaderMap, Json(aske
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let texts: Vec<&str> = asked["input"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    if texts.iter().any(|text| text.contains("unspeakable")) {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
     endpoint.texts.lock().unwrap().extend(texts.iter().map(|text| (*text).to_owned()));
     // The order is that of `index`, not of the list.
     let data: Vec<Value> = texts

@@ -86,7 +86,7 @@ pub async fn list_assessments(
     Ok(select_assessments!(
         connection,
         "assessment.retired_at IS NULL
-           AND ($3::timestamptz IS NULL OR (assessment.created_at, assessment.id) > ($3, $4::uuid))
+           AND (assessment.created_at, assessment.id) > (coalesce($3::timestamptz, '-infinity'), coalesce($4::uuid, '00000000-0000-0000-0000-000000000000'))
          ORDER BY assessment.created_at, assessment.id LIMIT $5",
         quest.0,
         learner.0,

@@ -78,14 +78,18 @@ pub(super) async fn run_out(
 ) -> Result<Vec<Due>, sqlx::Error> {
     sqlx::query_as!(
         Due,
+        // What has run out is little, whatever the planner thinks of a parameter.
         r#"/* jobs:expired */
+           WITH ended AS MATERIALIZED (
+               SELECT attempt_id FROM assessment_progress WHERE try_ends_at < $1 ORDER BY try_ends_at LIMIT 1000
+           )
            SELECT progress.attempt_id AS "attempt: AttemptId", progress.assessment_id AS "assessment: AssessmentId",
                   attempt.auth_user_id AS learner
            FROM assessment_progress AS progress JOIN user_quest_attempts AS attempt ON attempt.id = progress.attempt_id
            WHERE progress.try_ends_at < $1 AND attempt.auth_user_id IN (
                SELECT due.auth_user_id
-               FROM assessment_progress AS ended JOIN user_quest_attempts AS due ON due.id = ended.attempt_id
-               WHERE ended.try_ends_at < $1 AND due.auth_user_id > $2 ORDER BY due.auth_user_id LIMIT $3)
+               FROM ended JOIN user_quest_attempts AS due ON due.id = ended.attempt_id
+               WHERE due.auth_user_id > $2 ORDER BY due.auth_user_id LIMIT $3)
            ORDER BY attempt.auth_user_id, progress.try_ends_at"#,
         now,
         after,

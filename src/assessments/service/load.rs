@@ -79,7 +79,7 @@ pub async fn standing(
 
 /// Reads submissions; `$where` says which.
 macro_rules! select_submissions {
-    ($connection:expr, $where:literal, $($argument:expr),+ $(,)?) => {
+    ($connection:expr, $($where:literal)+, $($argument:expr),+ $(,)?) => {
         sqlx::query!(
             r#"/* submissions:read */
                SELECT submission.id AS "id: SubmissionId", submission.attempt_id AS "attempt_id: AttemptId",
@@ -117,7 +117,7 @@ macro_rules! select_submissions {
                JOIN quest_assessments AS assessment ON assessment.id = submission.assessment_id
                LEFT JOIN assessment_progress AS progress
                    ON progress.attempt_id = submission.attempt_id AND progress.assessment_id = submission.assessment_id
-               WHERE "# + $where,
+               WHERE "# $(+ $where)+,
             $($argument),+
         )
         .fetch_all($connection)
@@ -200,7 +200,7 @@ pub async fn list_own_submissions(
     Ok(select_submissions!(
         connection,
         "attempt.id = $1 AND attempt.auth_user_id = $2 AND ($3::uuid IS NULL OR submission.assessment_id = $3)
-           AND ($4::timestamptz IS NULL OR (submission.submitted_at, submission.id) < ($4, $5::uuid))
+           AND (submission.submitted_at, submission.id) < (coalesce($4::timestamptz, 'infinity'), coalesce($5::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
          ORDER BY submission.submitted_at DESC, submission.id DESC LIMIT $6",
         attempt.0,
         learner.0,
@@ -237,15 +237,21 @@ pub async fn list_queue(
     limit: i64,
 ) -> Result<Vec<Submitted>, sqlx::Error> {
     let (submitted, id) = after.unzip();
-    Ok(select_submissions!(
+    // A statement for each filter with an index of its own. The others are CASEs, so that the planner does not take them
+    // for rare.
+    macro_rules! page {
+        ($narrow:literal) => {
+            select_submissions!(
         connection,
-        "submission.status = $1 AND attempt.auth_user_id <> $2
+        $narrow
+        " AND submission.status = $1 AND attempt.auth_user_id <> $2
            AND (submission.status <> 'awaitingGrade' OR (assessment.retired_at IS NULL AND attempt.status <> 'Abandoned'))
-           AND ($3::uuid IS NULL OR quest.id = $3) AND ($4::uuid IS NULL OR assessment.id = $4)
-           AND ($5::assessment_type IS NULL OR assessment.assessment_type = $5)
-           AND ($6::uuid IS NULL OR attempt.auth_user_id = $6)
-           AND ($7::uuid IS NULL OR (assessment.configuration ->> 'assign' = 'author' AND quest.created_by = $7))
-           AND ($8::timestamptz IS NULL OR (submission.submitted_at, submission.id) > ($8, $9::uuid))
+           AND CASE WHEN $3::uuid IS NULL THEN TRUE ELSE quest.id = $3 END
+           AND CASE WHEN $4::uuid IS NULL THEN TRUE ELSE assessment.id = $4 END
+           AND CASE WHEN $5::assessment_type IS NULL THEN TRUE ELSE assessment.assessment_type = $5 END
+           AND CASE WHEN $6::uuid IS NULL THEN TRUE ELSE attempt.auth_user_id = $6 END
+           AND CASE WHEN $7::uuid IS NULL THEN TRUE ELSE assessment.configuration ->> 'assign' = 'author' AND quest.created_by = $7 END
+           AND (submission.submitted_at, submission.id) > (coalesce($8::timestamptz, '-infinity'), coalesce($9::uuid, '00000000-0000-0000-0000-000000000000'))
          ORDER BY submission.submitted_at, submission.id LIMIT $10",
         filter.status.as_str(),
         reader,
@@ -257,8 +263,16 @@ pub async fn list_queue(
         submitted,
         id,
         limit
-    )
-    .collect())
+            )
+            .collect()
+        };
+    }
+    Ok(match filter {
+        QueueFilter { learner: Some(_), .. } => page!("attempt.auth_user_id = $6"),
+        QueueFilter { assessment: Some(_), .. } => page!("submission.assessment_id = $4"),
+        QueueFilter { quest: Some(_), .. } => page!("assessment.quest_id = $3"),
+        _ => page!("TRUE"),
+    })
 }
 
 /// Whose submission it is.
@@ -323,7 +337,7 @@ pub async fn list_graded(
     Ok(select_submissions!(
         connection,
         "submission.assessment_id = $1 AND submission.status = 'graded'
-           AND ($2::timestamptz IS NULL OR (submission.submitted_at, submission.id) > ($2, $3::uuid))
+           AND (submission.submitted_at, submission.id) > (coalesce($2::timestamptz, '-infinity'), coalesce($3::uuid, '00000000-0000-0000-0000-000000000000'))
          ORDER BY submission.submitted_at, submission.id LIMIT $4",
         assessment.0,
         submitted,

@@ -77,7 +77,7 @@ pub async fn list_peer_reviews(
     Ok(select_reviews!(
         connection,
         "review.reviewer_id = $1 AND ($2::text IS NULL OR review.status = $2)
-           AND ($3::timestamptz IS NULL OR (review.assigned_at, review.id) < ($3, $4::uuid))
+           AND (review.assigned_at, review.id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
          ORDER BY review.assigned_at DESC, review.id DESC LIMIT $5",
         reviewer.0,
         status.map(ReviewState::as_str),
@@ -205,13 +205,15 @@ pub(super) async fn ready(
     after: Uuid,
     limit: i64,
 ) -> Result<Vec<Ready>, sqlx::Error> {
+    macro_rules! of {
+        ($author:literal) => {
     sqlx::query_as!(
         Ready,
         r#"/* peer_reviews:ready */
            SELECT submission.id AS "submission: SubmissionId", attempt.id AS "attempt: AttemptId", attempt.auth_user_id AS author
            FROM quest_submissions AS submission JOIN user_quest_attempts AS attempt ON attempt.id = submission.attempt_id
            WHERE submission.assessment_id = $1 AND submission.status = 'inPeerReview'
-             AND ($4::uuid IS NULL OR attempt.auth_user_id = $4) AND attempt.auth_user_id > $5
+             AND "# + $author + r#" AND attempt.auth_user_id > $5
              AND (SELECT count(*) FROM peer_reviews WHERE submission_id = submission.id AND status = 'done') >= $2
              AND ((SELECT count(*) FROM peer_reviews
                    WHERE reviewer_id = attempt.auth_user_id AND assessment_id = $1 AND status = 'done') >= $3
@@ -236,6 +238,9 @@ pub(super) async fn ready(
     )
     .fetch_all(connection)
     .await
+        };
+    }
+    if learner.is_some() { of!("attempt.auth_user_id = $4") } else { of!("$4::uuid IS NULL") }
 }
 /// Grades a learner's work that nothing is missing for.
 pub(super) async fn release_ready(

@@ -52,7 +52,7 @@ async fn recall_batch(connection: &mut PgConnection, origin: &Origin) -> Result<
     let ids = sqlx::query_scalar!(
         "SELECT attempt.auth_user_id
          FROM quest_assessments AS assessment JOIN user_quest_attempts AS attempt ON attempt.quest_id = assessment.quest_id
-         WHERE assessment.id = $1 AND ($2::uuid IS NULL OR attempt.auth_user_id > $2)
+         WHERE assessment.id = $1 AND attempt.auth_user_id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
          ORDER BY attempt.auth_user_id LIMIT $3",
         recall.assessment.0,
         recall.after_learner,

@@ -177,7 +177,7 @@ async fn learners_of(
     sqlx::query_scalar!(
         "SELECT DISTINCT attempt.auth_user_id
          FROM quest_submissions AS submission JOIN user_quest_attempts AS attempt ON attempt.id = submission.attempt_id
-         WHERE submission.assessment_id = $1 AND submission.status = 'graded' AND ($2::uuid IS NULL OR attempt.auth_user_id > $2)
+         WHERE submission.assessment_id = $1 AND submission.status = 'graded' AND attempt.auth_user_id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
          ORDER BY attempt.auth_user_id LIMIT $3",
         assessment.0,
         after,

@@ -27,7 +27,7 @@ pub async fn list_attempts(
                   attempt.current_step_id AS "current_step_id: StepId", attempt.notes
            FROM user_quest_attempts AS attempt JOIN quests AS quest ON quest.id = attempt.quest_id
            WHERE attempt.auth_user_id = $1 AND ($2::quest_attempt_status IS NULL OR attempt.status = $2)
-             AND ($3::timestamptz IS NULL OR (attempt.started_at, attempt.id) < ($3, $4::uuid))
+             AND (attempt.started_at, attempt.id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
            ORDER BY attempt.started_at DESC, attempt.id DESC LIMIT $5"#,
         learner.0,
         status as Option<AttemptStatus>,

@@ -113,7 +113,7 @@ async fn stale(
            FROM user_quest_attempts AS attempt JOIN quests AS quest ON quest.id = attempt.quest_id
            WHERE attempt.quest_id = $1 AND attempt.status IN ('InProgress', 'Paused')
              AND attempt.units_version <> quest.units_version
-             AND ($2::uuid IS NULL OR attempt.auth_user_id > $2)
+             AND attempt.auth_user_id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
            ORDER BY attempt.auth_user_id LIMIT $3"#,
         work.quest_id,
         passed,

@@ -23,7 +23,7 @@ pub struct Queued {
 
 /// Reads reviews; `$where` says which. Work of an abandoned attempt or a retired step waits for nobody.
 macro_rules! select_reviews {
-    ($connection:expr, $where:literal, $($argument:expr),+) => {
+    ($connection:expr, $($where:literal)+, $($argument:expr),+) => {
         sqlx::query!(
             r#"/* reviews:read */
                SELECT progress.id, attempt.id AS "attempt_id: AttemptId", step.id AS "step_id: StepId",
@@ -38,7 +38,7 @@ macro_rules! select_reviews {
                JOIN quests AS quest ON quest.id = attempt.quest_id
                WHERE progress.review_status IS NOT NULL
                  AND (progress.status = 'Completed' OR (step.retired_at IS NULL AND attempt.status <> 'Abandoned'))
-                 AND "# + $where,
+                 AND "# $(+ $where)+,
             $($argument),+
         )
         .fetch_all($connection)
@@ -84,10 +84,12 @@ pub async fn list_reviews(
     limit: i64,
 ) -> Result<Vec<Queued>, sqlx::Error> {
     let (requested, id) = after.unzip();
-    Ok(select_reviews!(
+    macro_rules! page {
+        ($quest:literal) => {
+            select_reviews!(
         connection,
-        "progress.review_status = $1 AND attempt.auth_user_id <> $2 AND ($3::uuid IS NULL OR quest.id = $3)
-           AND ($4::timestamptz IS NULL OR (progress.review_requested_at, progress.id) > ($4, $5::uuid))
+        "progress.review_status = $1 AND attempt.auth_user_id <> $2 AND " $quest "
+           AND (progress.review_requested_at, progress.id) > (coalesce($4::timestamptz, '-infinity'), coalesce($5::uuid, '00000000-0000-0000-0000-000000000000'))
          ORDER BY progress.review_requested_at, progress.id LIMIT $6",
         status.as_str(),
         reader,
@@ -95,8 +97,11 @@ pub async fn list_reviews(
         requested,
         id,
         limit
-    )
-    .collect())
+            )
+            .collect()
+        };
+    }
+    Ok(if quest.is_some() { page!("attempt.quest_id = $3") } else { page!("$3::uuid IS NULL") })
 }
 
 /// One review.

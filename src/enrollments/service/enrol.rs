@@ -61,7 +61,7 @@ pub async fn list_enrollments(
     let (enrolled, id) = after.unzip();
     select_enrollments!(
         r"WHERE mine.auth_user_id = $1 AND mine.left_at IS NULL AND ($2::path_progress_status IS NULL OR mine.status = $2)
-            AND ($3::timestamptz IS NULL OR (mine.enrolled_at, mine.learning_path_id) < ($3, $4::uuid))
+            AND (mine.enrolled_at, mine.learning_path_id) < (coalesce($3::timestamptz, 'infinity'), coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
           ORDER BY mine.enrolled_at DESC, mine.learning_path_id DESC LIMIT $5",
         learner.0,
         status as Option<PathStatus>,
@@ -86,7 +86,7 @@ pub async fn list_learners(
 ) -> Result<Vec<Enrollment>, sqlx::Error> {
     select_enrollments!(
         r"WHERE mine.learning_path_id = $1 AND ($2::path_progress_status IS NULL OR mine.status = $2)
-            AND ($3::uuid IS NULL OR mine.auth_user_id > $3)
+            AND mine.auth_user_id > coalesce($3::uuid, '00000000-0000-0000-0000-000000000000')
           ORDER BY mine.auth_user_id LIMIT $4",
         path.0,
         status as Option<PathStatus>,

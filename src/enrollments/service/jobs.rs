@@ -159,18 +159,21 @@ async fn learners_of(
            )
            SELECT auth_user_id AS "id!" FROM (
                SELECT mine.auth_user_id FROM user_learning_path_progress AS mine
-               WHERE mine.left_at IS NULL AND ($3::uuid IS NULL OR mine.auth_user_id > $3)
+               WHERE mine.left_at IS NULL AND mine.auth_user_id > coalesce($3::uuid, '00000000-0000-0000-0000-000000000000')
                  AND (mine.learning_path_id = $1 OR mine.learning_path_id IN (
                      SELECT learning_path_id FROM learning_path_quests WHERE quest_id = $1))
                UNION
                SELECT attempt.auth_user_id FROM user_quest_attempts AS attempt
-               WHERE ($3::uuid IS NULL OR attempt.auth_user_id > $3)
-                 AND (attempt.quest_id IN (SELECT id FROM counted)
-                      -- Points of the whole service
-                      OR EXISTS (SELECT FROM named WHERE id = '00000000-0000-0000-0000-000000000000'))
+               WHERE attempt.auth_user_id > coalesce($3::uuid, '00000000-0000-0000-0000-000000000000')
+                 AND attempt.quest_id IN (SELECT id FROM counted)
+               UNION
+               -- Points of the whole service
+               SELECT attempt.auth_user_id FROM user_quest_attempts AS attempt
+               WHERE attempt.auth_user_id > coalesce($3::uuid, '00000000-0000-0000-0000-000000000000')
+                 AND EXISTS (SELECT FROM named WHERE id = '00000000-0000-0000-0000-000000000000')
                UNION
                SELECT skill.auth_user_id FROM learner_skill_levels AS skill
-               WHERE ($3::uuid IS NULL OR skill.auth_user_id > $3)
+               WHERE skill.auth_user_id > coalesce($3::uuid, '00000000-0000-0000-0000-000000000000')
                  AND EXISTS (SELECT FROM named WHERE id = 'ffffffff-ffff-ffff-ffff-ffffffffffff')
            ) AS candidates ORDER BY auth_user_id LIMIT $4"#,
         work.target_id,

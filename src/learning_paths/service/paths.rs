@@ -41,7 +41,7 @@ pub async fn list_paths(
     select_paths!(
         "WHERE ($1::path_type IS NULL OR path_type = $1) AND ($2::boolean IS NULL OR is_published = $2)
            AND ($3::uuid IS NULL OR curriculum_version_id = $3)
-           AND ($4::timestamptz IS NULL OR (created_at, path.id) < ($4, $5::uuid))
+           AND (created_at, path.id) < (coalesce($4::timestamptz, 'infinity'), coalesce($5::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
          ORDER BY created_at DESC, path.id DESC LIMIT $6",
         filter.path_type as Option<PathType>,
         filter.is_published,

@@ -36,9 +36,7 @@ macro_rules! page {
                WHERE ($1::quest_type IS NULL OR quest_type = $1)
                  AND ($2::difficulty_level IS NULL OR difficulty_level = $2)
                  AND ($3::uuid IS NULL OR subject_id = $3)
-                 -- The spellings that there are, so that the index of the tags serves
-                 AND ($4::text IS NULL OR quest.skill_tags && ARRAY(
-                     SELECT DISTINCT tag FROM quests, unnest(quests.skill_tags) AS tag WHERE lower(tag) = lower($4)))
+                 AND ($4::text IS NULL OR EXISTS (SELECT FROM unnest(skill_tags) AS tag WHERE lower(tag) = lower($4)))
                  AND ($5::step_type IS NULL OR EXISTS (
                      SELECT FROM quest_steps WHERE quest_id = quest.id AND retired_at IS NULL AND step_type = $5))
                  AND ($6::boolean IS NULL OR $6 = (EXISTS (
@@ -118,7 +116,7 @@ pub async fn list_quests(
                     limit,
                     "search_text @@ (websearch_to_tsquery('english', $7) || websearch_to_tsquery('simple', $7))",
                     "0::real",
-                    "($10::timestamptz IS NULL OR (created_at, quest.id) < ($10, $11::uuid))",
+                    "(created_at, quest.id) < (coalesce($10::timestamptz, 'infinity'), coalesce($11::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))",
                     " ORDER BY created_at DESC, quest.id DESC",
                     key,
                     id
@@ -130,7 +128,7 @@ pub async fn list_quests(
                     limit,
                     "$7::text IS NULL",
                     "0::real",
-                    "($10::timestamptz IS NULL OR (created_at, quest.id) < ($10, $11::uuid))",
+                    "(created_at, quest.id) < (coalesce($10::timestamptz, 'infinity'), coalesce($11::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))",
                     " ORDER BY created_at DESC, quest.id DESC",
                     key,
                     id
@@ -149,7 +147,7 @@ pub async fn list_quests(
                     limit,
                     "search_text @@ (websearch_to_tsquery('english', $7) || websearch_to_tsquery('simple', $7))",
                     "0::real",
-                    "($10::text IS NULL OR (title, quest.id) > ($10, $11::uuid))",
+                    "(title, quest.id) > (coalesce($10::text, ''), coalesce($11::uuid, '00000000-0000-0000-0000-000000000000'))",
                     " ORDER BY title, quest.id",
                     key,
                     id
@@ -161,7 +159,7 @@ pub async fn list_quests(
                     limit,
                     "$7::text IS NULL",
                     "0::real",
-                    "($10::text IS NULL OR (title, quest.id) > ($10, $11::uuid))",
+                    "(title, quest.id) > (coalesce($10::text, ''), coalesce($11::uuid, '00000000-0000-0000-0000-000000000000'))",
                     " ORDER BY title, quest.id",
                     key,
                     id

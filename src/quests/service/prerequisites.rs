@@ -35,7 +35,7 @@ pub async fn list_prerequisites(
         r#"SELECT needed.id AS "quest_id: QuestId", needed.title, needed.is_active
            FROM quest_prerequisites AS link JOIN quests AS needed ON needed.id = link.prerequisite_quest_id
            WHERE link.quest_id = $1 AND (needed.is_active OR NOT $2)
-             AND ($3::text IS NULL OR (needed.title, needed.id) > ($3, $4::uuid))
+             AND (needed.title, needed.id) > (coalesce($3::text, ''), coalesce($4::uuid, '00000000-0000-0000-0000-000000000000'))
            ORDER BY needed.title, needed.id LIMIT $5"#,
         quest.0,
         only_active,

@@ -158,6 +158,8 @@ fn what_few_people_did_or_said_is_neither_told_nor_counted() {
         reason(Candidate { peers, ..candidate(9) }, ReasonKind::PeersDidNext)
     };
     assert_eq!(peers(4, 4), None);
+    let told = "Several of the last learners who finished “Quest 1” took it up soon after";
+    assert_eq!(peers(5, 9), Some((0.35, told.to_owned())));
     let told = "About 70 % of the last 15 learners who finished “Quest 1” took it up soon after";
     assert_eq!(peers(10, 15), Some((0.5, told.to_owned())));
     let told = "Nearly all of the last 15 learners who finished “Quest 1” took it up soon after";

@@ -52,7 +52,11 @@ impl Endpoint {
     }
 
     async fn batch(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Away> {
-        let away = |error: reqwest::Error| Away::Embedder(error.without_url().to_string());
+        let away = |error: reqwest::Error| {
+            let is_about_texts = matches!(error.status().map(|status| status.as_u16()), Some(400 | 413 | 422));
+            let why = error.without_url().to_string();
+            if is_about_texts { Away::Refused(why) } else { Away::Embedder(why) }
+        };
         let mut request = self.client.post(&self.url).json(&json!({"model": self.model, "input": texts}));
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
