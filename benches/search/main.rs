@@ -92,12 +92,12 @@ async fn run() -> Result<(), Fail> {
             println!("programme | skipped: {} is not there", source().display());
             continue;
         }
-        corpus(name, judged).await?;
+        Box::pin(corpus(name, judged)).await?;
     }
     // Both together, where there are both.
     let both: Vec<&str> = if source().exists() { vec!["demo", "programme"] } else { vec!["demo"] };
     let (db, search, place) = prepared("recommendations", &both).await?;
-    recommend::run(&db, &search).await?;
+    Box::pin(recommend::run(&db, &search)).await?;
     place.remove(&db, search).await
 }
 

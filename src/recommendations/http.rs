@@ -37,6 +37,7 @@ pub struct ListRecommendations {
 /// Service are away, `degraded` is true and what is left decides, at least the database.
 #[utoipa::path(get, path = "/v1/me/recommendations", tag = "recommendations", operation_id = "list_recommendations", params(ListRecommendations),
     responses((status = 200, description = "the quests, the best first", body = Recommendations), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
+#[expect(clippy::too_many_arguments, reason = "each is a part of the state or of the request")]
 pub async fn list_recommendations(
     caller: Caller,
     State(db): State<Db>,

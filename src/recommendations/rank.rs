@@ -136,7 +136,9 @@ pub fn taste(learner: &Learner, vectors: &Vectors) -> Option<Vec<f32>> {
 pub fn unit(mut vector: Vec<f32>) -> Vec<f32> {
     let length = vector.iter().map(|part| part * part).sum::<f32>().sqrt();
     if length > 0.0 {
-        vector.iter_mut().for_each(|part| *part /= length);
+        for part in &mut vector {
+            *part /= length;
+        }
     }
     vector
 }
@@ -212,10 +214,10 @@ fn scored(
             let text = format!("You have reached level {level} in {tag}, which it asks for");
             Reason { skill_tag: Some(tag.clone()), ..feature(ReasonKind::SkillPrerequisiteMet, 1.0, text) }
         }),
-        level_fit(candidate, learner),
+        Some(level_fit(candidate, learner)),
         peers_did_next(candidate),
         unlocked_recently(candidate, learner),
-        new_in_catalogue(candidate, learner),
+        Some(new_in_catalogue(candidate, learner)),
         well_rated(candidate),
     ];
     let mut reasons: Vec<Reason> = features.into_iter().flatten().collect();
@@ -301,7 +303,7 @@ fn skill_gap(candidate: &Candidate, learner: &Learner, recipe: &Recipe) -> Optio
 }
 
 /// 1 a quarter above the learner's level, 0 two levels from there. Always told, if nothing else is.
-fn level_fit(candidate: &Candidate, learner: &Learner) -> Option<Reason> {
+fn level_fit(candidate: &Candidate, learner: &Learner) -> Reason {
     let Ratings { count, too_easy, too_difficult, .. } = candidate.ratings;
     let own = learner.level();
     // In quarters: one voice is not told.
@@ -315,7 +317,7 @@ fn level_fit(candidate: &Candidate, learner: &Learner) -> Option<Reason> {
         _ => "above the level you work at",
     };
     let text = format!("{:?}: {how}, {own:.1} of 4", candidate.difficulty_level);
-    Some(feature(ReasonKind::LevelFit, value, text))
+    feature(ReasonKind::LevelFit, value, text)
 }
 
 /// The share of peers, as if five more had done something else; told in round numbers, so that nobody is found out.
@@ -339,9 +341,9 @@ fn unlocked_recently(candidate: &Candidate, learner: &Learner) -> Option<Reason>
 }
 
 /// Halves every 30 days.
-fn new_in_catalogue(candidate: &Candidate, learner: &Learner) -> Option<Reason> {
+fn new_in_catalogue(candidate: &Candidate, learner: &Learner) -> Reason {
     let text = format!("New: it came {}", ago(candidate.created_on, learner.today));
-    Some(feature(ReasonKind::NewInCatalogue, fading(candidate.created_on, learner.today, 30.0), text))
+    feature(ReasonKind::NewInCatalogue, fading(candidate.created_on, learner.today, 30.0), text)
 }
 
 /// From -1 to 1, with five middle ratings added; in round numbers, too.

@@ -95,6 +95,7 @@ pub async fn history(
 ///
 /// # Errors
 /// The database's.
+#[expect(clippy::too_many_lines, reason = "one statement")]
 pub async fn candidates(
     connection: &mut PgConnection,
     id: LearnerId,

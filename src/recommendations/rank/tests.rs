@@ -216,7 +216,7 @@ fn the_next_of_a_path_is_the_first_that_can_be_started_and_mandatory_ones_come_f
     };
     assert_eq!(next(2), (1.0, "Next in “A”".to_owned()), "the better of two places");
     assert_eq!(next(3), (0.5, "Number 2 of what you can start in “A”".to_owned()));
-    assert_eq!(next(1).0, 0.3333);
+    assert_eq!(next(1), (0.3333, "Number 3 of what you can start in “A”".to_owned()));
     assert_eq!(next(4), (1.0, "Next in “B”".to_owned()));
 }
 
