@@ -2,6 +2,7 @@
 //! much memory the service has then; what is measured and what is not: benches/README.md.
 #![allow(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::cast_precision_loss,
