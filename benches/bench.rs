@@ -406,8 +406,6 @@ async fn pgbench(settings: &Settings, script: &Path, first: u64, of: u64, second
         .arg("-f")
         .arg(script)
         .env("PGDATABASE", &settings.database)
-        // As the service has it.
-        .env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan -c jit=off")
         .kill_on_drop(true)
         .stdin(Stdio::null())
         .output()
