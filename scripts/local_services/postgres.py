@@ -151,7 +151,7 @@ class Server:
         # tens of them for each connection; and on loopback nobody listens in.
         done = subprocess.run(
             [programs() / "initdb", "-D", making / "data", "-U", "quests", "--pwfile", password,
-             "-A", "password", "-E", "UTF8", "--locale", "C.UTF-8"],
+             "-A", "md5", "-E", "UTF8", "--locale", "C.UTF-8"],
             cwd=making, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, capture_output=True, text=True,
             **({"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}))
         if done.returncode != 0:

@@ -50,7 +50,7 @@ async fn of_simultaneous_starts_one_try_runs() {
     let items: Vec<(&str, bool)> = items.iter().map(|(id, correct)| (id.as_str(), *correct)).collect();
     let timed = with(quiz(&items), json!({"pick": 4, "shuffleItems": true, "timeLimitSeconds": 60}));
     let (quest, assessment) = author.assessed("Tabs", timed, Value::Null).await;
-    for _ in 0..rounds(30, 500) {
+    for _ in 0..rounds(15, 500) {
         let learner = service.learner();
         let attempt = learner.attempt(&quest).await;
         let answers = join_all((0..6).map(|_| learner.start(&attempt, &assessment))).await;
@@ -71,7 +71,7 @@ async fn a_grade_and_a_last_step_at_the_same_instant_complete_the_quest_once() {
     author.step(&quest, crate::harness::step("Only step")).await;
     let assessment = author.assessment(&quest, essay, Value::Null).await;
     author.patch(&path_of(&quest), json!({"isActive": true})).await.expect(200);
-    for _ in 0..rounds(20, 500) {
+    for _ in 0..rounds(10, 500) {
         let learner = service.learner();
         let attempt = learner.attempt(&quest).await;
         let submission =

@@ -127,7 +127,7 @@ async fn old_keys_go_in_batches(pool: PgPool) {
          VALUES (gen_random_uuid(), 'young', '', 201, '[]', '', '2026-09-01T07:00:00Z');",
     )
     .await;
-    let service = Service::start(&pool).await;
+    let service = Service::start_with_jobs(&pool).await;
     for _ in 0..100 {
         if rows(&pool, "SELECT key FROM idempotency_keys").await.len() == 1 {
             return service.stop().await;

@@ -311,7 +311,7 @@ async fn two_authors_who_close_a_cycle_from_both_sides_do_not_both_win() {
     let pool = database().await;
     let service = Service::start(&pool).await;
     let (one, two) = (service.author(), service.author());
-    for round in 0..rounds(30, 300) {
+    for round in 0..rounds(10, 300) {
         let (a, b) = (one.draft(&format!("A {round}"), 0).await, one.draft(&format!("B {round}"), 0).await);
         let needs_b = [&b];
         let needs_a = [&a];

@@ -165,7 +165,8 @@ async fn a_step_that_pays_enough_opens_a_quest_before_its_own_is_completed() {
 async fn enrolment_counts_what_was_done_before_and_follows_to_the_end() {
     let pool = database().await;
     let amqp = amqp_url();
-    let setup = Setup { amqp_url: Some(amqp.clone()), ..Setup::default() };
+    let args = vec!["--background-jobs=true".to_owned()];
+    let setup = Setup { amqp_url: Some(amqp.clone()), args, ..Setup::default() };
     let consumer = Consumer::start(&amqp, &setup.exchange).await;
     let service = Service::start_with(&pool, setup).await;
     let (author, learner) = (service.author(), service.learner());
@@ -299,7 +300,7 @@ async fn the_picture_shows_chapters_status_what_is_missing_and_what_is_next() {
 #[tokio::test]
 async fn time_opens_what_waits_for_it_and_announces_it_once() {
     let pool = database().await;
-    let args = vec!["--unlock-interval-seconds=1".to_owned()];
+    let args = ["--background-jobs=true", "--unlock-interval-seconds=1"].map(str::to_owned).to_vec();
     let service = Service::start_with(&pool, Setup { args, ..Setup::default() }).await;
     let (author, learner) = (service.author(), service.learner());
     let [a, b, c, d] = [
@@ -425,7 +426,7 @@ async fn graders_see_the_learners_of_a_path_page_by_page() {
 #[tokio::test]
 async fn who_qualifies_already_is_unlocked_in_the_background_after_an_edit() {
     let pool = database().await;
-    let service = Service::start(&pool).await;
+    let service = Service::start_with_jobs(&pool).await;
     let author = service.author();
     let (a, b) = (author.quest("A", 1, 50).await, author.quest("B", 1, 0).await);
     let learners: Vec<Client> = (0..5).map(|_| service.learner()).collect();

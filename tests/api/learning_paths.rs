@@ -479,7 +479,7 @@ async fn parallel_lists_and_orders_leave_one_of_them_whole() {
             order
         })
         .collect();
-    for _ in 0..rounds(10, 200) {
+    for _ in 0..rounds(6, 200) {
         let puts = join_all(lists.iter().map(|list| put(&author, &path, list)));
         let order = format!("{}/chapters/order", at(&path));
         let order = order.as_str();
@@ -571,7 +571,7 @@ async fn points_hold_when_quests_and_lists_change_at_once() {
         put(&author, path, &places).await.expect(200);
     }
     // A quest takes 200 steps.
-    for round in 0..rounds(15, 190) {
+    for round in 0..rounds(6, 190) {
         let rewards = join_all(quests.iter().enumerate().map(|(index, quest)| {
             let author = &author;
             async move {
@@ -621,7 +621,7 @@ async fn a_path_with_enrolments_is_never_deleted() {
     learner.delete(&format!("{}/enrollment", at(&path))).await;
     author.delete(&at(&path)).await.problem(409, "in_use");
 
-    for _ in 0..rounds(20, 300) {
+    for _ in 0..rounds(8, 300) {
         let path = published(&author, "Race", &[&quest]).await;
         chapter(&author, &path, "One").await;
         let enrollment = format!("{}/enrollment", at(&path));

@@ -247,7 +247,7 @@ async fn work_that_is_graded_while_reviews_are_handed_out_gets_none_that_stays_o
     let pool = database().await;
     let service = quiet(&pool).await;
     let author = service.author();
-    for _ in 0..rounds(5, 60) {
+    for _ in 0..rounds(3, 60) {
         let once = json!({"mustReview": 1, "reviewsNeeded": 1});
         let (quest, assessment, learners) = class(&service, &author, once, 6).await;
         hand_out(&service, &pool).await;

@@ -88,9 +88,15 @@ pub fn config(arguments: &[String]) -> Config {
 }
 
 impl Service {
-    /// Without a broker: what is not about events needs none.
+    /// Without a broker and without jobs in the background: what is about neither needs neither.
     pub async fn start(pool: &PgPool) -> Self {
         Self::start_with(pool, Setup::default()).await
+    }
+
+    /// With its jobs in the background, as in production.
+    pub async fn start_with_jobs(pool: &PgPool) -> Self {
+        let args = vec!["--background-jobs=true".to_owned()];
+        Self::start_with(pool, Setup { args, ..Setup::default() }).await
     }
 
     pub async fn start_with(pool: &PgPool, setup: Setup) -> Self {
@@ -106,6 +112,9 @@ impl Service {
         // An index is for the tests that ask for one.
         if !setup.args.iter().any(|arg| arg.starts_with("--search-index=")) {
             arguments.push("--search-index=false".to_owned());
+        }
+        if !setup.args.iter().any(|arg| arg.starts_with("--background-jobs=")) {
+            arguments.push("--background-jobs=false".to_owned());
         }
         arguments.extend(setup.args);
         let mut config = config(&arguments);
