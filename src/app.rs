@@ -25,6 +25,9 @@ use crate::http::command::CommandLimits;
 use crate::http::health::{Broker, Health};
 use crate::http::layers::{self, Observe};
 use crate::http::server::{ServerLimits, serve};
+use crate::inbox;
+use crate::integrations::MeetingLimits;
+use crate::live::{self, Hub, StreamLimits};
 use crate::outbox;
 use crate::recommendations::model::Recipe;
 use crate::routes::routes;
@@ -45,6 +48,8 @@ pub struct App {
     users: Users,
     search: Search,
     recipe: Arc<Recipe>,
+    hub: Hub,
+    meetings: MeetingLimits,
 }
 
 macro_rules! part {
@@ -56,7 +61,7 @@ macro_rules! part {
         }
     )+};
 }
-part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills, users: Users, search: Search, recipe: Arc<Recipe>);
+part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills, users: Users, search: Search, recipe: Arc<Recipe>, hub: Hub, meetings: MeetingLimits);
 
 /// A service that runs until it is told to stop.
 #[derive(Debug)]
@@ -90,6 +95,13 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
     let (index_ready, ready) = watch::channel(false);
     let search = Search { engine: Engine::open(&config.search)?, ready };
     let limits = &config.http;
+    let stream = &config.stream;
+    let hub = Hub::new(StreamLimits {
+        per_learner: stream.streams_per_learner.into(),
+        total: usize::try_from(stream.streams_max).unwrap_or(usize::MAX),
+        heartbeat: Duration::from_secs(stream.stream_heartbeat_seconds),
+        max_age: Duration::from_secs(stream.stream_max_age_seconds),
+    });
     let app = App {
         db: db.clone(),
         clock: clock.clone(),
@@ -106,6 +118,8 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         users,
         search: search.clone(),
         recipe: Arc::new(config.recommendations.recipe()),
+        hub: hub.clone(),
+        meetings: MeetingLimits { participants: config.inbox.max_participants.into() },
     };
     let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
     let observe = Observe { request_timeout: millis(limits.request_timeout_ms), max_header_bytes };
@@ -131,6 +145,14 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         stop: relay_stop.clone(),
     };
     tasks.spawn(outbox::run(relay));
+    tasks.spawn(live::run(hub, db.pool.clone(), millis(stream.stream_poll_ms), stop.clone()));
+    tasks.spawn(inbox::run(inbox::Inbox {
+        db: db.clone(),
+        clock: clock.clone(),
+        broker: config.broker.clone(),
+        config: config.inbox.clone(),
+        stop: stop.clone(),
+    }));
     let server_stop = stop.clone();
     tasks.spawn(async move {
         serve(listener, router, server_limits, server_stop).await;
@@ -150,6 +172,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
     let retention = Retention {
         events: chrono::TimeDelta::days(config.broker.event_retention_days.into()),
         keys: chrono::TimeDelta::hours(limits.idempotency_key_hours.into()),
+        messages: chrono::TimeDelta::days(config.inbox.inbox_retention_days.into()),
     };
     if config.background_jobs {
         let jobs = jobs(db, clock, retention, config.unlock_interval_seconds);
@@ -190,6 +213,7 @@ fn router(app: App, observe: Observe, cors_origins: &str) -> Result<Router, Stri
 struct Retention {
     events: chrono::TimeDelta,
     keys: chrono::TimeDelta,
+    messages: chrono::TimeDelta,
 }
 
 /// The service's own work: attempts after edits at once, housekeeping once an hour.
@@ -210,7 +234,14 @@ async fn jobs(db: Db, clock: Clock, retention: Retention, unlock_interval: u64) 
         }
         if ticks.is_multiple_of(3600) {
             let now = clock.now();
-            match outbox::prune(&db, now - retention.events, now - retention.keys).await {
+            let events = outbox::prune(&db, now - retention.events, now - retention.keys).await;
+            if let Err(error) = live::prune(&db.pool, now).await {
+                tracing::warn!(%error, "tickets are removed later");
+            }
+            if let Err(error) = inbox::prune(&db.pool, now - retention.messages).await {
+                tracing::warn!(%error, "keys of messages are removed later");
+            }
+            match events {
                 Ok(0) => {}
                 Ok(rows) => tracing::info!(rows, "old events and keys removed"),
                 Err(error) => tracing::warn!(%error, "housekeeping goes on later"),

@@ -99,6 +99,66 @@ pub struct BrokerConfig {
     pub event_retention_days: u32,
 }
 
+/// The live stream.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Live stream")]
+pub struct StreamConfig {
+    /// Streams that one learner may have open at a process
+    #[arg(long, env = "STREAMS_PER_LEARNER", default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub streams_per_learner: u16,
+    /// Streams that are open at a process in all; each holds one of `MAX_CONNECTIONS`
+    #[arg(long, env = "STREAMS_MAX", default_value_t = 5_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub streams_max: u32,
+    /// How often the log is looked at for open streams, in milliseconds
+    #[arg(long, env = "STREAM_POLL_MS", default_value_t = 250, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=10_000))]
+    pub stream_poll_ms: u64,
+    /// Time between two signs of life on a stream, in seconds
+    #[arg(long, env = "STREAM_HEARTBEAT_SECONDS", default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub stream_heartbeat_seconds: u64,
+    /// Age at which a stream ends, to be opened anew with a token that is still good, in seconds
+    #[arg(long, env = "STREAM_MAX_AGE_SECONDS", default_value_t = 3_600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub stream_max_age_seconds: u64,
+}
+
+/// What comes from other services over RabbitMQ. An exchange whose name is empty is not listened to.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Inbox")]
+pub struct InboxConfig {
+    /// Fanout exchange of the Event Service, for results of coding
+    #[arg(long, env = "EVENT_SERVICE_EXCHANGE", default_value = "sse_events_exchange", value_name = "NAME")]
+    pub event_service_exchange: String,
+    /// Topic exchange of the Meeting Service
+    #[arg(long, env = "MEETINGS_EXCHANGE", default_value = "meetings.events", value_name = "NAME")]
+    pub meetings_exchange: String,
+    /// Topic exchange of the User Service, for users who are deleted
+    #[arg(long, env = "USERS_EXCHANGE", default_value = "users.events", value_name = "NAME")]
+    pub users_exchange: String,
+    /// Our queues begin with this name
+    #[arg(long, env = "INBOX_QUEUE", default_value = "quests.inbox", value_name = "NAME")]
+    pub inbox_queue: String,
+    /// Messages of one queue that are under way at a time
+    #[arg(long, env = "INBOX_PREFETCH", default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub inbox_prefetch: u16,
+    /// Largest message, in bytes; a larger one is dead
+    #[arg(long, env = "INBOX_MAX_BYTES", default_value_t = 262_144, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..=16_777_216))]
+    pub inbox_max_bytes: u32,
+    /// Times a message is tried that the database refuses, before it is dead; while the database is away it waits
+    #[arg(long, env = "INBOX_MAX_TRIES", default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub inbox_max_tries: u32,
+    /// Pause before the second try, in milliseconds; it doubles each time, up to `AMQP_RETRY_MAX_MS`
+    #[arg(long, env = "INBOX_RETRY_MS", default_value_t = 200, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub inbox_retry_ms: u64,
+    /// Dead messages that are kept before the oldest are dropped
+    #[arg(long, env = "INBOX_DEAD_MAX_LENGTH", default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=10_000_000))]
+    pub inbox_dead_max_length: i64,
+    /// How long keys of messages are remembered, in days
+    #[arg(long, env = "INBOX_RETENTION_DAYS", default_value_t = 90, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub inbox_retention_days: u32,
+    /// Participants of one meeting
+    #[arg(long, env = "MAX_PARTICIPANTS", default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=5000))]
+    pub max_participants: u16,
+}
+
 /// Where skills and curriculum versions come from.
 #[derive(Debug, Clone, Args)]
 pub struct UserServiceConfig {
@@ -309,6 +369,10 @@ pub struct Config {
     pub cors_origins: String,
     #[command(flatten)]
     pub broker: BrokerConfig,
+    #[command(flatten)]
+    pub inbox: InboxConfig,
+    #[command(flatten)]
+    pub stream: StreamConfig,
     #[command(flatten)]
     pub user_service: UserServiceConfig,
     #[command(flatten)]

@@ -3,8 +3,8 @@
 //! The map, from the ground up; each module uses what stands above it in this list (docs/architecture.md
 //! names the few places where neighbours know each other):
 //! `config` `ids` `clock` `origin` `db` `audit` `criteria` `scoring` `user_service`, then `http`, then `outbox` and
-//! `learners`, then `rewards`, `unlocks` and `evidence`, then `quests`, then `learning_paths` and `enrollments`, then
-//! `curriculum` and `attempts`, then `assessments`, then `integrations`, then `openapi`, `routes` and `app`.
+//! `learners`, then `rewards`, `unlocks`, `evidence` and `live`, then `quests`, then `learning_paths` and `enrollments`, then
+//! `curriculum` and `attempts`, then `assessments`, then `integrations`, then `inbox`, then `openapi`, `routes` and `app`.
 
 pub mod app;
 pub mod assessments;
@@ -21,9 +21,11 @@ pub mod evidence;
 pub mod feedback;
 pub mod http;
 pub mod ids;
+pub mod inbox;
 pub mod integrations;
 pub mod learners;
 pub mod learning_paths;
+pub mod live;
 pub mod openapi;
 pub mod origin;
 pub mod outbox;

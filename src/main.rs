@@ -292,6 +292,9 @@ async fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     if config.migrate_on_start {
         migrate(&config.database).await?;
     }
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit of open files stays as it is; connections may run out");
+    }
     let db = Db::open(&config.database).map_err(unusable)?;
     let listener = tokio::net::TcpListener::bind(config.bind_addr)
         .await

@@ -13,6 +13,8 @@ pub struct Origin {
     pub correlation_id: String,
     /// W3C trace context of the request, passed on with the events.
     pub traceparent: Option<String>,
+    /// The message that asked for it, where one did; becomes `causationid` of what it causes first.
+    pub causation_id: Option<Uuid>,
     /// The time, for everything the operation decides.
     pub clock: Clock,
 }
@@ -21,6 +23,12 @@ impl Origin {
     /// The origin of work that no request asked for: a correlation id of its own.
     #[must_use]
     pub fn job(clock: &Clock) -> Self {
-        Self { actor: Uuid::nil(), correlation_id: Uuid::now_v7().to_string(), traceparent: None, clock: clock.clone() }
+        Self {
+            actor: Uuid::nil(),
+            correlation_id: Uuid::now_v7().to_string(),
+            traceparent: None,
+            causation_id: None,
+            clock: clock.clone(),
+        }
     }
 }

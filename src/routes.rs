@@ -12,8 +12,9 @@ use crate::curriculum::http as curriculum;
 use crate::enrollments::http as enrollments;
 use crate::feedback::http as feedback;
 use crate::http::health;
-use crate::integrations::http as integrations;
+use crate::integrations::{http as integrations, learners};
 use crate::learning_paths::http::{chapters, insights, paths, quests as path_quests};
+use crate::live::http as live;
 use crate::openapi;
 use crate::quests::http::{quests, resources, sets, steps};
 use crate::recommendations::http as recommendations;
@@ -45,6 +46,8 @@ use crate::search::http as search;
         (name = "search", description = "Quests by words and by meaning"),
         (name = "recommendations", description = "What to do next, and why"),
         (name = "feedback", description = "What learners say of quests"),
+        (name = "live", description = "Own events as they happen"),
+        (name = "learners", description = "Progress of learners, for other services"),
         (name = "operations", description = "For operators; no token"),
     ),
     components(schemas(quests::Me, crate::quests::model::Sort)),
@@ -107,6 +110,12 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(reviews::get_step_review, reviews::review_step))
         .routes(routes!(reviews::allow_extra_step_tries))
         .routes(routes!(integrations::receive_coding_result))
+        .routes(routes!(integrations::receive_meeting_result))
+        .routes(routes!(learners::list_learner_attempts))
+        .routes(routes!(learners::list_learner_enrollments))
+        .routes(routes!(learners::get_learners_progress))
+        .routes(routes!(live::stream_events))
+        .routes(routes!(live::create_stream_ticket))
         .routes(routes!(tries::start_assessment))
         .routes(routes!(tries::save_draft))
         .routes(routes!(tries::create_submission, tries::list_submissions))

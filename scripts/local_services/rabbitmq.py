@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
 import time
 from pathlib import Path
 
@@ -175,6 +176,20 @@ class Node:
             time.sleep(0.05)
         say(f"RabbitMQ answers on 127.0.0.1:{port}")
         return True
+
+    def control(self, arguments):
+        """What `rabbitmqctl` says to a node of ours."""
+        self._look()
+        user = account("rabbitmq")
+        state, data = State(self.folder), self.folder / "data"
+        env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(data),
+               "ERL_EPMD_PORT": str(state.get("epmd_port")), "RABBITMQ_CONF_ENV_FILE": str(self.folder / "rabbitmq-env.conf")}
+        tool = program().resolve().with_name("rabbitmqctl")
+        done = subprocess.run([tool, "--quiet", "--node", state.get("node"), *arguments], cwd=data, env=env,
+                              capture_output=True, text=True,
+                              **({"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}))
+        if done.returncode != 0:
+            raise Trouble(f"rabbitmqctl {' '.join(arguments)}: {done.stdout}{done.stderr}")
 
     def _log_tail(self):
         return "\n".join(tail(log) for log in sorted((self.folder / "log").glob("*.log")))

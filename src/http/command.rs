@@ -270,6 +270,7 @@ where
         actor: caller.id,
         correlation_id: correlation.id,
         traceparent: correlation.traceparent,
+        causation_id: None,
         clock: Clock::from_ref(state),
     }
 }

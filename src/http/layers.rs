@@ -28,21 +28,27 @@ impl Correlation {
     /// The caller's id if it is fit (1–128 visible ASCII), else the trace id, else a new one.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let visible = |text: &&str| (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         let traceparent =
             headers.get("traceparent").and_then(|value| value.to_str().ok()).filter(|text| is_traceparent(text));
         let id = headers
             .get(CORRELATION_ID)
             .and_then(|value| value.to_str().ok())
-            .filter(visible)
+            .filter(|id| fit_correlation_id(id))
             .or_else(|| traceparent.and_then(|text| text.split('-').nth(1)))
             .map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
         Self { id, traceparent: traceparent.map(str::to_owned) }
     }
 }
 
+/// 1–128 visible ASCII characters.
+#[must_use]
+pub fn fit_correlation_id(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// `00-<32 hex>-<16 hex>-<2 hex>`, ids not all zero (W3C Trace Context).
-fn is_traceparent(text: &str) -> bool {
+#[must_use]
+pub fn is_traceparent(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let hex = |part: &str, length| {
         part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))

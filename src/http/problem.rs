@@ -108,6 +108,7 @@ codes! {
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "The Idempotency-Key was used for another request";
     PreconditionRequired "precondition_required" PRECONDITION_REQUIRED "Say which version you have decided on";
     HeadersTooLarge "headers_too_large" REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large";
+    TooManyStreams "too_many_streams" TOO_MANY_REQUESTS "Too many streams are open";
     Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong on our side";
     UserServiceUnavailable "user_service_unavailable" SERVICE_UNAVAILABLE "The User Service does not answer";
     Unavailable "unavailable" SERVICE_UNAVAILABLE "The service cannot answer now";

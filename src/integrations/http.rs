@@ -1,19 +1,22 @@
 //! Results from outside over HTTP, for services.
 
+use axum::extract::State;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::service::{self, Receipt};
+use super::model::{Meeting, MeetingLimits};
+use super::service::{self, Attendance, Receipt};
 use crate::assessments::http::check_result;
 use crate::criteria::CodingResult;
 use crate::evidence::{Evidence, Kind};
 use crate::http::problem::ProblemBody;
 use crate::http::validate::Checks;
 use crate::http::{Answer, Command, Problem};
-use crate::ids::LearnerId;
+use crate::ids::{LearnerId, QuestId};
 
 const MAX_ID_CHARS: usize = 128;
 
@@ -54,7 +57,7 @@ pub struct CodingResultInput {
 impl CodingResultInput {
     /// # Errors
     /// 422 with every field at fault.
-    fn evidence(self) -> Result<Evidence, Problem> {
+    pub fn evidence(self) -> Result<Evidence, Problem> {
         let result = CodingResult {
             status: self.status,
             tests_passed_percent: self.tests_passed_percent,
@@ -91,6 +94,70 @@ pub async fn receive_coding_result(command: Command<CodingResultInput>) -> Resul
     transaction
         .run(move |connection| {
             Box::pin(async move { Ok(Answer::ok(&service::receive(connection, &origin, learner, &evidence).await?)) })
+        })
+        .await
+}
+
+/// A meeting that has taken place.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({
+    "meetingId": "standup-42", "questId": "01980000-0000-7000-8000-000000000001",
+    "participants": ["01980000-0000-7000-8000-00000000000a"], "endedAt": "2026-09-01T08:45:00Z"
+}))]
+pub struct MeetingResultInput {
+    /// Id at the Meeting Service, 1 to 128 characters; what came before for a participant changes nothing
+    pub meeting_id: String,
+    /// The quest that it was held for
+    pub quest_id: Uuid,
+    /// Who took part, 1 to `MAX_PARTICIPANTS` learners
+    pub participants: Vec<Uuid>,
+    pub ended_at: DateTime<Utc>,
+}
+
+impl MeetingResultInput {
+    /// # Errors
+    /// 422 with every field at fault.
+    pub fn meeting(self, limits: MeetingLimits) -> Result<Meeting, Problem> {
+        let mut checks = Checks::default();
+        checks.text("/meetingId", &self.meeting_id, 1, MAX_ID_CHARS);
+        let count = self.participants.len();
+        let most = limits.participants;
+        checks.require((1..=most).contains(&count), "/participants", format!("must have 1 to {most} items"));
+        checks.finish()?;
+        let mut participants: Vec<LearnerId> = self.participants.into_iter().map(LearnerId).collect();
+        participants.sort_unstable();
+        participants.dedup();
+        Ok(Meeting { id: self.meeting_id, quest: QuestId(self.quest_id), participants, ended_at: self.ended_at })
+    }
+}
+
+/// What became of a meeting.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MeetingReceipt {
+    /// One for each participant, by id
+    pub items: Vec<Attendance>,
+}
+
+/// Take in a meeting that has taken place
+///
+/// It completes the Discussion steps of the quest that ask for a meeting, for everyone who took part; where a step
+/// is not open yet, it is kept and applied when the step opens. The meeting's id deduplicates.
+#[utoipa::path(post, path = "/v1/integrations/meeting-results", tag = "integrations", operation_id = "receive_meeting_result", request_body = MeetingResultInput,
+    responses((status = 200, description = "kept, and applied to what is open", body = MeetingReceipt), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
+pub async fn receive_meeting_result(
+    State(limits): State<MeetingLimits>,
+    command: Command<MeetingResultInput>,
+) -> Result<Response, Problem> {
+    let Command { caller, origin, body, transaction, .. } = command;
+    caller.require_service()?;
+    let meeting = body.meeting(limits)?;
+    transaction
+        .run(move |connection| {
+            Box::pin(async move {
+                let items = service::receive_meeting(connection, &origin, &meeting).await?;
+                Ok(Answer::ok(&MeetingReceipt { items }))
+            })
         })
         .await
 }

@@ -4,4 +4,8 @@
 //! applied to every unit of the learner that asks for it and is open.
 
 pub mod http;
+pub mod learners;
+mod model;
 pub mod service;
+
+pub use model::{Meeting, MeetingLimits};

@@ -1,9 +1,11 @@
 //! Taking in a result from outside.
 
 use serde::Serialize;
+use serde_json::json;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
+use super::model::Meeting;
 use crate::assessments;
 use crate::attempts;
 use crate::evidence::{self, Application, Evidence, Kind};
@@ -43,4 +45,36 @@ pub async fn receive(
     }
     let applied = evidence::applications(connection, evidence_id).await?;
     Ok(Receipt { evidence_id, is_new, applied })
+}
+
+/// What became of a meeting for one who took part.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Attendance {
+    pub auth_user_id: LearnerId,
+    #[serde(flatten)]
+    pub receipt: Receipt,
+}
+
+/// Takes a meeting in for everyone who took part: it completes their Discussion steps that ask for one.
+///
+/// # Errors
+/// The database's.
+pub async fn receive_meeting(
+    connection: &mut PgConnection,
+    origin: &Origin,
+    meeting: &Meeting,
+) -> Result<Vec<Attendance>, sqlx::Error> {
+    let evidence = Evidence {
+        kind: Kind::Meeting,
+        source_id: meeting.id.clone(),
+        target_id: meeting.quest.0,
+        result: json!({ "endedAt": meeting.ended_at }),
+    };
+    let mut attendances = Vec::with_capacity(meeting.participants.len());
+    for learner in &meeting.participants {
+        let receipt = receive(connection, origin, *learner, &evidence).await?;
+        attendances.push(Attendance { auth_user_id: *learner, receipt });
+    }
+    Ok(attendances)
 }

@@ -41,7 +41,8 @@ pub async fn enqueue(connection: &mut PgConnection, learner: &mut Locked, origin
     let pending = std::mem::take(&mut learner.pending);
     let ids: Vec<Uuid> = pending.iter().map(|event| event.id.0).collect();
     let types: Vec<String> = pending.iter().map(|event| event.event.type_name().to_owned()).collect();
-    let causes: Vec<Option<Uuid>> = pending.iter().map(|event| event.causation_id.map(|id| id.0)).collect();
+    let causes: Vec<Option<Uuid>> =
+        pending.iter().map(|event| event.causation_id.map(|id| id.0).or(origin.causation_id)).collect();
     let data: Vec<serde_json::Value> = pending.iter().map(|event| event.event.data(learner.id)).collect();
     let written = i64::try_from(pending.len()).unwrap_or(i64::MAX);
     let stored = sqlx::query!(

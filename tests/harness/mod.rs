@@ -9,10 +9,12 @@
 pub mod broker;
 mod database;
 pub mod embeddings;
+pub mod messages;
 pub mod process;
 pub mod proxy;
 #[cfg(feature = "semantic")]
 pub mod qdrant;
+pub mod stream;
 pub mod users;
 
 use std::sync::Arc;
@@ -116,6 +118,10 @@ impl Service {
         if !setup.args.iter().any(|arg| arg.starts_with("--background-jobs=")) {
             arguments.push("--background-jobs=false".to_owned());
         }
+        // So are the exchanges of others.
+        if !setup.args.iter().any(|arg| arg.starts_with("--inbox-queue=")) {
+            arguments.extend(["event-service", "meetings", "users"].map(|other| format!("--{other}-exchange=")));
+        }
         arguments.extend(setup.args);
         let mut config = config(&arguments);
         // A broker in the environment is for the tests that ask for it.
@@ -188,7 +194,7 @@ pub struct Client {
     pub base: String,
     pub token: Option<String>,
     pub id: Uuid,
-    http: reqwest::Client,
+    pub http: reqwest::Client,
 }
 
 /// What came back.
@@ -254,6 +260,13 @@ impl Client {
         }
         let response = request.send().await?;
         Ok(Reply { status: response.status(), headers: response.headers().clone(), text: response.text().await? })
+    }
+
+    /// The status of an answer whose body is not waited for.
+    pub async fn try_open(&self, path: &str) -> u16 {
+        let request =
+            self.http.get(format!("{}{path}", self.base)).bearer_auth(self.token.as_deref().unwrap_or_default());
+        request.send().await.unwrap().status().as_u16()
     }
 
     pub async fn get(&self, path: &str) -> Reply {

@@ -47,6 +47,9 @@ impl Process {
             .arg(format!("--bind-addr={address}"))
             .arg(format!("--amqp-url={amqp_url}"))
             .arg(format!("--amqp-exchange={exchange}"))
+            // What the other services say, and search, are for other tests.
+            .args(["event-service", "meetings", "users"].map(|other| format!("--{other}-exchange=")))
+            .arg("--search-index=false")
             .arg(format!("--jwt-secret={DEVELOPMENT_SECRET}"))
             .arg(format!("--jwt-issuer={ISSUER}"))
             .stdin(Stdio::null())
@@ -92,6 +95,12 @@ impl Process {
 
     pub fn client_as(&self, id: Uuid, roles: &[&str]) -> Client {
         Client { base: self.base.clone(), token: Some(token(id, roles)), id, http: self.client.clone() }
+    }
+
+    /// Whether this one publishes the events.
+    pub async fn leads(&self) -> bool {
+        let Ok(reply) = self.client.get(format!("{}/metrics", self.base)).send().await else { return false };
+        reply.text().await.is_ok_and(|metrics| metrics.lines().any(|line| line == "outbox_relay_active 1"))
     }
 
     /// `kill -9`, and waits until it is gone.

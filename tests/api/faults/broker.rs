@@ -41,7 +41,7 @@ async fn until_broker_is(anonymous: &Client, state: &str) {
 async fn a_broker_restart_under_load_loses_no_event_and_fails_no_request() {
     let pool = database().await;
     let node = Node::start().await;
-    let args = vec!["--amqp-retry-max-ms=500".to_owned()];
+    let args = ["--amqp-retry-max-ms=500", "--amqp-timeout-ms=2000"].map(str::to_owned).to_vec();
     let setup = Setup { amqp_url: Some(node.url.clone()), args, ..Setup::default() };
     let exchange = setup.exchange.clone();
     let mut consumers = vec![Consumer::start(&node.url, &exchange).await];
@@ -53,6 +53,18 @@ async fn a_broker_restart_under_load_loses_no_event_and_fails_no_request() {
     for _ in 0..3 {
         learners.spawn(load(service.learner(), quest.clone(), stop.clone(), finished.clone()));
     }
+    // A memory alarm blocks whoever publishes, without a word; then it closes every connection.
+    until_broker_is(&anonymous, "up").await;
+    node.control(&["set_vm_memory_high_watermark", "0.000001"]).await;
+    until_broker_is(&anonymous, "down").await;
+    let before = finished.load(Ordering::Relaxed);
+    while finished.load(Ordering::Relaxed) == before {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    node.control(&["set_vm_memory_high_watermark", "0.4"]).await;
+    until_broker_is(&anonymous, "up").await;
+    node.control(&["close_all_connections", "maintenance"]).await;
+    consumers.push(Consumer::start(&node.url, &exchange).await);
     for round in 0..rounds(5, 30) {
         until_broker_is(&anonymous, "up").await;
         let moment = Duration::from_micros(rand::rng().random_range(0..300_000));

@@ -18,7 +18,7 @@ use crate::harness::{Client, amqp_url, database, path_of, rounds, rows, text, to
 const AT_ONCE: usize = 8;
 
 /// Completes a quest for as long as the service answers; true if it got to the end.
-async fn finish(learner: &Client, quest: &Value, acknowledged: &mut Acknowledged, completions: &Semaphore) -> bool {
+pub async fn finish(learner: &Client, quest: &Value, acknowledged: &mut Acknowledged, completions: &Semaphore) -> bool {
     let post = async |path: String| {
         let reply = learner.try_send(reqwest::Method::POST, &path, &[], Some(&json!({}))).await.ok()?;
         assert!(reply.status.is_success(), "{path}: {} {}", reply.status, reply.text);

@@ -6,4 +6,6 @@ mod gate;
 mod kill;
 mod ledger;
 mod node;
+mod replicas;
 mod silence;
+mod troubles;

@@ -41,6 +41,13 @@ impl Node {
         assert_eq!(self.started().await, self.url);
     }
 
+    /// Tells it something, as an operator does.
+    pub async fn control(&self, arguments: &[&str]) {
+        let mut command = tokio::process::Command::new(SERVICES);
+        let output = command.arg("broker-control").arg(&self.folder).args(arguments).output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// In order, or as a crash would.
     pub async fn stop(&self, kill: bool) {
         let mut command = tokio::process::Command::new(SERVICES);

@@ -1,0 +1,245 @@
+//! The consumers: one per source, rebuilt for ever.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use lapin::message::Delivery;
+use rand::RngExt;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::link::{Broken, Link};
+use super::message::{Meaning, Source};
+use super::service::{self, Outcome, Refusal};
+use crate::clock::Clock;
+use crate::config::{BrokerConfig, InboxConfig};
+use crate::db::Db;
+use crate::http::layers::{fit_correlation_id, is_traceparent};
+use crate::integrations::MeetingLimits;
+use crate::origin::Origin;
+
+const FIRST_BACKOFF: Duration = Duration::from_millis(200);
+/// How often an idle link is asked whether it is still there.
+const PROBE: Duration = Duration::from_secs(10);
+
+/// What the consumers work with.
+#[derive(Debug, Clone)]
+pub struct Inbox {
+    pub db: Db,
+    pub clock: Clock,
+    pub broker: BrokerConfig,
+    pub config: InboxConfig,
+    pub stop: CancellationToken,
+}
+
+impl Inbox {
+    fn exchange(&self, source: Source) -> &str {
+        match source {
+            Source::EventService => &self.config.event_service_exchange,
+            Source::Meetings => &self.config.meetings_exchange,
+            Source::Users => &self.config.users_exchange,
+        }
+    }
+}
+
+/// Consumes until `stop`; nothing where no broker is set.
+pub async fn run(inbox: Inbox) {
+    let Some(url) = inbox.broker.amqp_url.clone().filter(|url| !url.is_empty()) else { return };
+    let sources = Source::ALL.into_iter().filter(|source| !inbox.exchange(*source).is_empty());
+    let consumers = sources.map(|source| supervise(&inbox, &url, source));
+    futures_util::future::join_all(consumers).await;
+}
+
+/// Builds the link anew whenever it breaks, with growing and jittered pauses.
+async fn supervise(inbox: &Inbox, url: &str, source: Source) {
+    let longest = Duration::from_millis(inbox.broker.amqp_retry_max_ms);
+    let mut backoff = FIRST_BACKOFF;
+    while !inbox.stop.is_cancelled() {
+        let began = tokio::time::Instant::now();
+        let Err(error) = term(inbox, url, source).await else { return };
+        tracing::warn!(%error, source = source.as_str(), "the inbox connects anew");
+        metrics::counter!("inbox_restarts_total", "source" => source.as_str()).increment(1);
+        if began.elapsed() > Duration::from_secs(2) {
+            backoff = FIRST_BACKOFF;
+        }
+        let pause = backoff.mul_f64(rand::rng().random_range(0.5..1.0));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = inbox.stop.cancelled() => return,
+        }
+        backoff = (backoff * 2).min(longest);
+    }
+}
+
+/// One link, until `stop` (Ok) or an error. Messages go one after the other, in the order in which they were sent.
+async fn term(inbox: &Inbox, url: &str, source: Source) -> Result<(), Broken> {
+    let opening = Link::open(url, &inbox.broker, &inbox.config, source, inbox.exchange(source));
+    let (link, mut deliveries) = tokio::select! {
+        opened = opening => opened?,
+        () = inbox.stop.cancelled() => return Ok(()),
+    };
+    let ended = loop {
+        let delivery = tokio::select! {
+            delivery = deliveries.next() => delivery,
+            () = tokio::time::sleep(PROBE) => {
+                if let Err(error) = link.probe().await {
+                    break Err(error);
+                }
+                continue;
+            }
+            () = inbox.stop.cancelled() => break Ok(()),
+        };
+        let delivery = match delivery {
+            Some(Ok(delivery)) => delivery,
+            Some(Err(error)) => break Err(error.into()),
+            None => break Err(Broken::Ended),
+        };
+        match inbox.settle(&link, source, &delivery).await {
+            Ok(true) => {}
+            Ok(false) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    link.close().await;
+    ended
+}
+
+/// Why a message was not taken in.
+enum Trouble {
+    /// It never will be.
+    Dead(String),
+    /// It is not the message's fault: it waits.
+    Away(String),
+    /// It may be the message's fault: it is tried some times.
+    Refused(String),
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        let text = refusal.to_string();
+        let Refusal::Database(error) = refusal else { return Self::Dead(text) };
+        let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+        match code.as_deref().and_then(|code| code.get(..2)) {
+            // What the database cannot represent, e.g. a NUL in a text.
+            Some("22") => Self::Dead(text),
+            // Rules and conflicts; everything else (connections, resources, shut-down) is about the database.
+            Some("23" | "40" | "42" | "XX" | "P0") => Self::Refused(text),
+            _ => Self::Away(text),
+        }
+    }
+}
+
+impl Inbox {
+    /// Takes a message in, or buries it; false when the service stops meanwhile, and the message goes back.
+    async fn settle(&self, link: &Link, source: Source, delivery: &Delivery) -> Result<bool, Broken> {
+        let origin = self.origin(delivery);
+        let span = tracing::info_span!(
+            "message",
+            source = source.as_str(),
+            correlation_id = origin.correlation_id,
+            delivery = delivery.delivery_tag,
+            redelivered = delivery.redelivered
+        );
+        async {
+            let mut tries = 0;
+            let mut pause = Duration::from_millis(self.config.inbox_retry_ms);
+            let longest = Duration::from_millis(self.broker.amqp_retry_max_ms);
+            loop {
+                let reason = match self.take_in(source, &origin, &delivery.data).await {
+                    Ok(outcome) => {
+                        count(source, label(outcome));
+                        link.acknowledge(delivery).await?;
+                        return Ok(true);
+                    }
+                    Err(Trouble::Dead(reason)) => Some(reason),
+                    Err(Trouble::Away(reason)) => {
+                        tracing::warn!(reason, "a message waits for the database");
+                        None
+                    }
+                    Err(Trouble::Refused(reason)) => {
+                        tries += 1;
+                        tracing::warn!(reason, tries, "a message is refused");
+                        (tries >= self.config.inbox_max_tries).then_some(reason)
+                    }
+                };
+                if let Some(reason) = reason {
+                    tracing::error!(reason, "a message is dead");
+                    count(source, "dead");
+                    link.bury(delivery, &reason).await?;
+                    return Ok(true);
+                }
+                metrics::counter!("inbox_retries_total", "source" => source.as_str()).increment(1);
+                tokio::select! {
+                    () = tokio::time::sleep(pause.mul_f64(rand::rng().random_range(0.5..1.0))) => {}
+                    () = self.stop.cancelled() => return Ok(false),
+                }
+                pause = (pause * 2).min(longest);
+                // A link that has broken meanwhile brings the message again.
+                if self.stop.is_cancelled() {
+                    return Ok(false);
+                }
+            }
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn take_in(&self, source: Source, origin: &Origin, body: &[u8]) -> Result<Outcome, Trouble> {
+        let limit = usize::try_from(self.config.inbox_max_bytes).unwrap_or(usize::MAX);
+        if body.len() > limit {
+            return Err(Trouble::Dead(format!(
+                "the message has {} bytes, more than the {limit} of INBOX_MAX_BYTES",
+                body.len()
+            )));
+        }
+        let limits = MeetingLimits { participants: self.config.max_participants.into() };
+        let meaning = Meaning::of(source, body, limits).map_err(Trouble::Dead)?;
+        if matches!(meaning, Meaning::Nothing) {
+            return Ok(Outcome::Ignored);
+        }
+        let origin = Origin { causation_id: origin.causation_id.or_else(|| cause(&meaning)), ..origin.clone() };
+        self.db
+            .transact(move |connection| {
+                Box::pin(async move { service::take_in(connection, &origin, source, &meaning).await })
+            })
+            .await
+            .map_err(Trouble::from)
+    }
+
+    /// The message's own correlation id if it is fit; what caused its effect is the message.
+    fn origin(&self, delivery: &Delivery) -> Origin {
+        let properties = &delivery.properties;
+        let id = properties.message_id().as_ref().map(|id| id.as_str());
+        let correlation = properties.correlation_id().as_ref().map(|id| id.as_str());
+        let fit = correlation.into_iter().chain(id).find(|id| fit_correlation_id(id)).map(str::to_owned);
+        let traceparent = properties.headers().as_ref().and_then(|headers| match headers.inner().get("traceparent") {
+            Some(lapin::types::AMQPValue::LongString(text)) => Some(text.to_string()),
+            Some(lapin::types::AMQPValue::ShortString(text)) => Some(text.to_string()),
+            _ => None,
+        });
+        Origin {
+            correlation_id: fit.unwrap_or_else(|| Uuid::new_v4().to_string()),
+            traceparent: traceparent.filter(|text| is_traceparent(text)),
+            causation_id: id.and_then(|id| id.parse().ok()),
+            ..Origin::job(&self.clock)
+        }
+    }
+}
+
+/// The message's own key where it is a UUID.
+fn cause(meaning: &Meaning) -> Option<Uuid> {
+    meaning.key()?.key.parse().ok()
+}
+
+const fn label(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Applied => "applied",
+        Outcome::Repeated => "repeated",
+        Outcome::Ignored => "ignored",
+    }
+}
+
+fn count(source: Source, outcome: &'static str) {
+    metrics::counter!("inbox_messages_total", "source" => source.as_str(), "outcome" => outcome).increment(1);
+}

@@ -1,0 +1,49 @@
+//! What is sent on a stream.
+
+use axum::response::sse::Event as Frame;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::outbox::events::Logged;
+
+/// Where a client reads its state anew when it has missed something.
+pub const STATE_URL: &str = "/v1/me";
+
+/// A ticket for one stream.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ticket {
+    /// 43 characters; good for one stream
+    #[schema(example = "q1Z0uKkqGSaW1BrhUu0p9cZ5o7k0Xr2m3n4p5q6r7s8")]
+    pub ticket: String,
+    pub expires_at: DateTime<Utc>,
+    /// Address of the stream, with the ticket
+    #[schema(example = "/v1/me/events?ticket=q1Z0uKkqGSaW1BrhUu0p9cZ5o7k0Xr2m3n4p5q6r7s8")]
+    pub url: String,
+}
+
+/// An event of the log as it is sent: its number, its type, its envelope.
+pub fn frame(event: &Logged) -> Frame {
+    Frame::default().id(event.learner_seq.to_string()).event(&event.event_type).data(event.envelope().to_string())
+}
+
+/// Says where the stream stands, so that a client that has received nothing yet can resume as well.
+pub fn position(seq: i64) -> Frame {
+    Frame::default().id(seq.to_string()).retry(std::time::Duration::from_secs(2))
+}
+
+/// Events between the client's last and this number are not kept: its state is to be read anew.
+pub fn reset(seq: i64) -> Frame {
+    Frame::default().id(seq.to_string()).event("reset").data(serde_json::json!({ "stateUrl": STATE_URL }).to_string())
+}
+
+/// A hint without id: what is recommended has changed.
+pub fn recommendations_changed() -> Frame {
+    Frame::default().event("recommendations-changed").data("{}")
+}
+
+/// Whether an event changes what is recommended to its learner.
+pub fn changes_recommendations(event_type: &str) -> bool {
+    matches!(event_type, "QuestStarted" | "QuestAbandoned" | "QuestCompleted" | "ChallengeUnlocked")
+}

@@ -1,0 +1,104 @@
+//! What streams ask the database.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest, Sha256};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::model::Ticket;
+use crate::ids::{EventId, LearnerId};
+use crate::outbox::events::Logged;
+
+/// How long a ticket is good for, in seconds.
+const TICKET_SECONDS: i64 = 60;
+
+/// Makes a ticket for one stream of a learner. Only its hash is kept.
+///
+/// # Errors
+/// The database's.
+pub async fn make_ticket(
+    connection: &mut PgConnection,
+    learner: LearnerId,
+    now: DateTime<Utc>,
+) -> Result<Ticket, sqlx::Error> {
+    let secret: [u8; 32] = rand::random();
+    let ticket = URL_SAFE_NO_PAD.encode(secret);
+    let expires_at = now + TimeDelta::seconds(TICKET_SECONDS);
+    sqlx::query!(
+        "INSERT INTO stream_tickets (ticket_hash, auth_user_id, expires_at) VALUES ($1, $2, $3)",
+        hash(&ticket),
+        learner.0,
+        expires_at
+    )
+    .execute(connection)
+    .await?;
+    let url = format!("/v1/me/events?ticket={ticket}");
+    Ok(Ticket { ticket, expires_at, url })
+}
+
+fn hash(ticket: &str) -> Vec<u8> {
+    Sha256::digest(ticket).to_vec()
+}
+
+/// The learner of a ticket, which is used up with that; None when it is unknown, used or too old.
+///
+/// # Errors
+/// The database's.
+pub async fn use_ticket(pool: &PgPool, ticket: &str, now: DateTime<Utc>) -> Result<Option<LearnerId>, sqlx::Error> {
+    let used = sqlx::query!(
+        "DELETE FROM stream_tickets WHERE ticket_hash = $1 RETURNING auth_user_id, expires_at",
+        hash(ticket)
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(used.filter(|ticket| ticket.expires_at > now).map(|ticket| LearnerId(ticket.auth_user_id)))
+}
+
+/// The numbers of the last events of learners; who is unknown to us is left out.
+///
+/// # Errors
+/// The database's.
+pub async fn heads(pool: &PgPool, learners: &[Uuid]) -> Result<Vec<(LearnerId, i64)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "/* live:heads */ SELECT auth_user_id, event_seq FROM learners WHERE auth_user_id = ANY($1)",
+        learners
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (LearnerId(row.auth_user_id), row.event_seq)).collect())
+}
+
+/// The events of learners after the given numbers, at most 100 each; in order per learner.
+///
+/// # Errors
+/// The database's.
+pub async fn after(pool: &PgPool, learners: &[Uuid], seqs: &[i64]) -> Result<Vec<Logged>, sqlx::Error> {
+    sqlx::query_as!(
+        Logged,
+        r#"/* live:after */
+           SELECT event.id AS "id: EventId", event.auth_user_id AS "auth_user_id: LearnerId", event.learner_seq,
+                  event.event_type, event.correlation_id, event.causation_id, event.traceparent, event.occurred_at,
+                  event.data
+           FROM unnest($1::uuid[], $2::bigint[]) AS stream (learner, seq)
+           CROSS JOIN LATERAL (
+               SELECT * FROM outbox_events WHERE auth_user_id = stream.learner AND learner_seq > stream.seq
+               ORDER BY learner_seq LIMIT 100
+           ) AS event
+           ORDER BY event.auth_user_id, event.learner_seq"#,
+        learners,
+        seqs
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Removes tickets that nobody has used in time.
+///
+/// # Errors
+/// The database's.
+pub async fn prune(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM stream_tickets WHERE expires_at < $1", now).execute(pool).await?;
+    Ok(())
+}
