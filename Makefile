@@ -8,7 +8,7 @@ services = scripts/services up && settings=$$(scripts/services env) && eval "$$s
 quests = "$${CARGO_TARGET_DIR:-target}/debug/quests"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench bench-search bench-latency lint openapi prepare env stop reset
+.PHONY: help run test soak bench bench-search bench-latency bench-streams lint openapi prepare env stop reset
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -34,6 +34,9 @@ bench-search: ## Measure how well search finds what people mean, and recommendat
 
 bench-latency: ## Measure how long search and recommendations take in a large catalogue
 	@$(services) && cargo bench --bench latency
+
+bench-streams: ## Measure what open live streams cost
+	@$(services) && cargo bench --bench streams
 
 lint: ## Check formatting, clippy, .sqlx and openapi/openapi.json
 	cargo fmt --check
