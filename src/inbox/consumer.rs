@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use lapin::message::Delivery;
+use lapin::types::{AMQPValue, ShortString};
 use rand::RngExt;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -119,7 +120,7 @@ impl From<Refusal> for Trouble {
     fn from(refusal: Refusal) -> Self {
         let text = refusal.to_string();
         let Refusal::Database(error) = refusal else { return Self::Dead(text) };
-        let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+        let code = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
         match code.as_deref().and_then(|code| code.get(..2)) {
             // What the database cannot represent, e.g. a NUL in a text.
             Some("22") => Self::Dead(text),
@@ -210,12 +211,12 @@ impl Inbox {
     /// The message's own correlation id if it is fit; what caused its effect is the message.
     fn origin(&self, delivery: &Delivery) -> Origin {
         let properties = &delivery.properties;
-        let id = properties.message_id().as_ref().map(|id| id.as_str());
-        let correlation = properties.correlation_id().as_ref().map(|id| id.as_str());
+        let id = properties.message_id().as_ref().map(ShortString::as_str);
+        let correlation = properties.correlation_id().as_ref().map(ShortString::as_str);
         let fit = correlation.into_iter().chain(id).find(|id| fit_correlation_id(id)).map(str::to_owned);
         let traceparent = properties.headers().as_ref().and_then(|headers| match headers.inner().get("traceparent") {
-            Some(lapin::types::AMQPValue::LongString(text)) => Some(text.to_string()),
-            Some(lapin::types::AMQPValue::ShortString(text)) => Some(text.to_string()),
+            Some(AMQPValue::LongString(text)) => Some(text.to_string()),
+            Some(AMQPValue::ShortString(text)) => Some(text.to_string()),
             _ => None,
         });
         Origin {

@@ -144,14 +144,13 @@ fn follow(place: Place, pool: PgPool, learner: LearnerId, reading: Reading) -> i
                 }
                 Reading::Behind { seq, changes } => {
                     let (mut frames, next) = catch_up(&pool, learner, seq, changes).await?;
-                    reading = match next {
-                        Some(behind) => behind,
-                        None => {
-                            if changes {
-                                frames.push(model::recommendations_changed());
-                            }
-                            Reading::Live(place.listen(seq)?)
+                    reading = if let Some(behind) = next {
+                        behind
+                    } else {
+                        if changes {
+                            frames.push(model::recommendations_changed());
                         }
+                        Reading::Live(place.listen(seq)?)
                     };
                     if !frames.is_empty() {
                         return Some((frames, (place, pool, reading)));

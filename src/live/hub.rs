@@ -202,8 +202,8 @@ fn set_gauge(total: usize) {
     metrics::gauge!("streams_open").set(total as f64);
 }
 
-/// Feeds the streams until `stop`: asks the log every `poll`, while there are any.
-pub async fn run(hub: Hub, pool: PgPool, poll: Duration, stop: CancellationToken) {
+/// Feeds the streams until `stop`: asks the log again and again, while there are any.
+pub async fn run(hub: Hub, pool: PgPool, every: Duration, stop: CancellationToken) {
     let work = async {
         loop {
             if hub.wanted().is_empty() {
@@ -212,7 +212,7 @@ pub async fn run(hub: Hub, pool: PgPool, poll: Duration, stop: CancellationToken
             if let Err(error) = feed(&hub, &pool).await {
                 tracing::warn!(%error, "streams wait for the database");
             }
-            tokio::time::sleep(poll).await;
+            tokio::time::sleep(every).await;
         }
     };
     stop.run_until_cancelled(Box::pin(work)).await;

@@ -15,8 +15,9 @@ pub const STATE_URL: &str = "/v1/me";
 #[serde(rename_all = "camelCase")]
 pub struct Ticket {
     /// 43 characters; good for one stream
+    #[serde(rename = "ticket")]
     #[schema(example = "q1Z0uKkqGSaW1BrhUu0p9cZ5o7k0Xr2m3n4p5q6r7s8")]
-    pub ticket: String,
+    pub secret: String,
     pub expires_at: DateTime<Utc>,
     /// Address of the stream, with the ticket
     #[schema(example = "/v1/me/events?ticket=q1Z0uKkqGSaW1BrhUu0p9cZ5o7k0Xr2m3n4p5q6r7s8")]

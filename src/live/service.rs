@@ -23,19 +23,19 @@ pub async fn make_ticket(
     learner: LearnerId,
     now: DateTime<Utc>,
 ) -> Result<Ticket, sqlx::Error> {
-    let secret: [u8; 32] = rand::random();
-    let ticket = URL_SAFE_NO_PAD.encode(secret);
+    let bytes: [u8; 32] = rand::random();
+    let secret = URL_SAFE_NO_PAD.encode(bytes);
     let expires_at = now + TimeDelta::seconds(TICKET_SECONDS);
     sqlx::query!(
         "INSERT INTO stream_tickets (ticket_hash, auth_user_id, expires_at) VALUES ($1, $2, $3)",
-        hash(&ticket),
+        hash(&secret),
         learner.0,
         expires_at
     )
     .execute(connection)
     .await?;
-    let url = format!("/v1/me/events?ticket={ticket}");
-    Ok(Ticket { ticket, expires_at, url })
+    let url = format!("/v1/me/events?ticket={secret}");
+    Ok(Ticket { secret, expires_at, url })
 }
 
 fn hash(ticket: &str) -> Vec<u8> {
