@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::assessments::{path_to, quiet, with};
 use crate::harness::process::Process;
+use crate::harness::stream::Stream;
 use crate::harness::{Client, Reply, database, path_of, rows, text};
 
 const PROBLEM: &str = "7f0c1c1e-6f0d-4c54-9a3e-2f6f0f7b9d11";
@@ -231,6 +232,12 @@ async fn a_learner_never_sees_the_key_of_an_assessment() {
     let events = rows(&pool, "SELECT data FROM outbox_events").await;
     assert!(events.len() > 20);
     clean("the events", &json!(events).to_string());
+    for learner in [&learner, &other] {
+        let own = format!("SELECT 1 AS one FROM outbox_events WHERE auth_user_id = '{}'", learner.id);
+        let stream = Stream::text_of(learner, rows(&pool, &own).await.len()).await;
+        assert!(stream.contains("SubmissionReceived") || stream.contains("QuestCompleted"), "{stream}");
+        clean("the stream", &stream);
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::harness::process::Process;
+use crate::harness::stream::Stream;
 use crate::harness::{Client, Reply, Service, database, path_of, rows, step, text};
 
 const PROBLEM: &str = "11111111-1111-4111-8111-000000000007";
@@ -234,6 +235,10 @@ async fn a_learner_never_sees_a_key_on_any_channel() {
     let events = rows(&pool, "SELECT data FROM outbox_events").await;
     assert!(events.len() > 5);
     clean("the events", &json!(events).to_string());
+    let own = format!("SELECT 1 AS one FROM outbox_events WHERE auth_user_id = '{}'", learner.id);
+    let stream = Stream::text_of(&learner, rows(&pool, &own).await.len()).await;
+    assert!(stream.contains("StepCompleted"), "{stream}");
+    clean("the stream", &stream);
     // Graders judge what was handed in; keys of other steps are no part of it.
     clean("the queue of reviews", &author.get("/v1/step-reviews").await.text.replace("\"accept\":[{", ""));
 }

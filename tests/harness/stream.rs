@@ -93,6 +93,12 @@ impl Stream {
         events
     }
 
+    /// All events of a client so far, as they stand on the wire.
+    pub async fn text_of(client: &Client, events: usize) -> String {
+        let mut stream = Self::open(client, "/v1/me/events?lastEventId=0", &[]).await;
+        stream.logged(events).await.iter().map(|frame| format!("{frame:?}\n{}\n", frame.data)).collect()
+    }
+
     /// The next events of the log, without hints.
     pub async fn logged(&mut self, count: usize) -> Vec<Frame> {
         let mut events = Vec::new();
