@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+mod neighbours;
+
+pub use neighbours::{JwksConfig, UserServiceConfig};
+
 /// How long published events are kept where nothing else is set.
 pub const EVENT_RETENTION_DAYS: u32 = 400;
 
@@ -47,8 +51,15 @@ pub struct DatabaseConfig {
 /// Who signs the tokens.
 #[derive(Debug, Clone, Args)]
 pub struct JwtConfig {
-    /// Shared secret of the HS256 tokens, at least 32 bytes
-    #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_name = "SECRET")]
+    /// Shared secret of the HS256 tokens, at least 32 bytes; empty where `JWT_JWKS_URL` is set, it turns HS256 off
+    #[arg(
+        long,
+        env = "JWT_SECRET",
+        hide_env_values = true,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "SECRET"
+    )]
     pub jwt_secret: String,
     /// `iss` that every token must carry, e.g. `https://project.supabase.co/auth/v1`
     #[arg(long, env = "JWT_ISSUER", value_name = "URL")]
@@ -157,26 +168,6 @@ pub struct InboxConfig {
     /// Participants of one meeting
     #[arg(long, env = "MAX_PARTICIPANTS", default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=5000))]
     pub max_participants: u16,
-}
-
-/// Where skills and curriculum versions come from.
-#[derive(Debug, Clone, Args)]
-pub struct UserServiceConfig {
-    /// User Service, `https://host`; left out, skill levels are unknown
-    #[arg(long, env = "USER_SERVICE_URL", value_name = "URL")]
-    pub user_service_url: Option<String>,
-    /// Token for what no caller's token is at hand for
-    #[arg(long, env = "USER_SERVICE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    pub user_service_token: Option<String>,
-    /// Longest wait for an answer, in milliseconds
-    #[arg(long, env = "USER_SERVICE_TIMEOUT_MS", default_value_t = 2_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(50..=60_000))]
-    pub user_service_timeout_ms: u64,
-    /// Age from which a caller's skill levels are asked for again, in seconds
-    #[arg(long, env = "SKILL_LEVELS_REFRESH_SECONDS", default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
-    pub skill_levels_refresh_seconds: u32,
-    /// How long skill levels are believed while the User Service is away, in hours; then they are unknown
-    #[arg(long, env = "SKILL_LEVELS_MAX_AGE_HOURS", default_value_t = 24, value_name = "HOURS", value_parser = clap::value_parser!(u32).range(1..=8_760))]
-    pub skill_levels_max_age_hours: u32,
 }
 
 /// Where quests are searched by meaning.
@@ -351,6 +342,8 @@ pub struct Config {
     pub migrate_on_start: bool,
     #[command(flatten)]
     pub jwt: JwtConfig,
+    #[command(flatten)]
+    pub jwks: JwksConfig,
     /// Token role names and ours: `name=learner|author|grader|admin|service`, several joined by `+`, pairs by `;`
     #[arg(
         long,
