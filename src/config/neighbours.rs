@@ -32,13 +32,13 @@ pub struct UserServiceConfig {
     #[arg(long, env = "USER_SERVICE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub user_service_token: Option<String>,
     /// Longest wait for an answer that a caller waits for, its retries included, in milliseconds
-    #[arg(long, env = "USER_SERVICE_TIMEOUT_MS", default_value_t = 600, value_name = "MS", value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    #[arg(long, env = "USER_SERVICE_TIMEOUT_MS", default_value_t = 500, value_name = "MS", value_parser = clap::value_parser!(u64).range(50..=60_000))]
     pub user_service_timeout_ms: u64,
     /// Longest wait for an answer in the background, in milliseconds
     #[arg(long, env = "USER_SERVICE_BACKGROUND_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(50..=60_000))]
     pub user_service_background_timeout_ms: u64,
     /// Longest wait for a connection, in milliseconds
-    #[arg(long, env = "USER_SERVICE_CONNECT_TIMEOUT_MS", default_value_t = 250, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    #[arg(long, env = "USER_SERVICE_CONNECT_TIMEOUT_MS", default_value_t = 200, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub user_service_connect_timeout_ms: u64,
     /// Further tries after a failure, within the same time-out
     #[arg(long, env = "USER_SERVICE_RETRIES", default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=5))]

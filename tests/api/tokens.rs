@@ -141,7 +141,9 @@ async fn start(pool: &PgPool, provider: &Provider, secret: &str) -> Service {
 }
 
 fn with(service: &Service, token: String) -> Client {
-    Client { token: Some(token), ..service.anonymous() }
+    let mut client = service.anonymous();
+    client.token = Some(token);
+    client
 }
 
 async fn sent(service: &Service, token: String) -> Reply {

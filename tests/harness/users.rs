@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -36,6 +36,9 @@ pub enum Mode {
     /// 10 MB of it.
     Huge,
 }
+
+/// Made once: it is the reader who has to bear it.
+static HUGE: LazyLock<String> = LazyLock::new(|| format!("{{\"profile\": \"{}\"}}", "x".repeat(10_000_000)));
 
 /// What it knows, and how it behaves.
 #[derive(Clone, Default)]
@@ -110,8 +113,8 @@ impl Users {
                 let cut = [Ok("{\"profile\": "), Err(std::io::Error::other("hung up"))];
                 return Body::from_stream(futures_util::stream::iter(cut)).into_response();
             }
-            Mode::WrongJson => return as_json("{\"message\": \"welcome\"}".to_owned()),
-            Mode::Huge => return as_json(format!("{{\"profile\": \"{}\"}}", "x".repeat(10_000_000))),
+            Mode::WrongJson => return as_json("{\"message\": \"welcome\"}"),
+            Mode::Huge => return as_json(HUGE.as_str()),
         }
         match body {
             Some(body) => as_json(body.to_string()),
@@ -120,8 +123,8 @@ impl Users {
     }
 }
 
-fn as_json(body: String) -> Response {
-    ([("content-type", "application/json")], body).into_response()
+fn as_json(body: impl Into<Body>) -> Response {
+    ([("content-type", "application/json")], body.into()).into_response()
 }
 
 fn bearer(headers: &HeaderMap) -> &str {
