@@ -109,9 +109,8 @@ impl Jwks {
         }
         match found {
             Some((its, key)) if its == algorithm => Ok(key),
-            Some(_) => Err(Missing::Unknown),
             None if self.0.known.read().unwrap_or_else(PoisonError::into_inner).is_away => Err(Missing::Away),
-            None => Err(Missing::Unknown),
+            _ => Err(Missing::Unknown),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is paid, decided by pure functions.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -153,7 +153,7 @@ pub fn effective_skill_rewards(explicit: &[SkillReward], tags: &[String], experi
 /// Adds the ids of skills that are known by their tags; one that the author has set stays. The id of a grant does not
 /// depend on it.
 #[must_use]
-pub fn with_known_skills(mut rewards: Vec<SkillReward>, known: &HashMap<String, Uuid>) -> Vec<SkillReward> {
+pub fn with_known_skills(mut rewards: Vec<SkillReward>, known: &BTreeMap<String, Uuid>) -> Vec<SkillReward> {
     for reward in &mut rewards {
         reward.skill_id = reward.skill_id.or_else(|| known.get(&reward.skill_tag).copied());
     }
@@ -228,7 +228,7 @@ mod tests {
         let [known, own] = [Uuid::from_u128(1), Uuid::from_u128(2)];
         let reward = |tag: &str, skill_id| SkillReward { skill_tag: tag.into(), skill_id, points: 5 };
         let before = vec![reward("Loops", None), reward("c", Some(own)), reward("other", None)];
-        let ids = HashMap::from([("Loops".to_owned(), known), ("c".to_owned(), known)]);
+        let ids = BTreeMap::from([("Loops".to_owned(), known), ("c".to_owned(), known)]);
         let after = with_known_skills(before.clone(), &ids);
         assert_eq!(after.iter().map(|reward| reward.skill_id).collect::<Vec<_>>(), [Some(known), Some(own), None]);
         let grants = |rewards: &[SkillReward]| -> Vec<EventId> {

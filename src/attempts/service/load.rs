@@ -1,6 +1,6 @@
 //! An attempt with all that decisions about it need, in one statement whatever its size.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -26,7 +26,7 @@ pub struct QuestFacts {
     pub skill_tags: Vec<String>,
     pub skill_rewards: Vec<SkillReward>,
     /// The User Service's ids of those skills that it knows, by tag.
-    pub known_skills: HashMap<String, Uuid>,
+    pub known_skills: BTreeMap<String, Uuid>,
     pub learning_path_ids: Vec<Uuid>,
     /// The learner is enrolled in a path with this quest.
     pub is_followed: bool,
@@ -115,7 +115,7 @@ pub async fn load(
                   coalesce((SELECT jsonb_agg(jsonb_build_object('skillTag', skill_tag, 'skillId', skill_id, 'points', points)
                                              ORDER BY display_order)
                             FROM quest_skill_rewards WHERE quest_id = quest.id), '[]') AS "skill_rewards!: Json<Vec<SkillReward>>",
-                  named.ids AS "known_skills!: Json<HashMap<String, Uuid>>",
+                  named.ids AS "known_skills!: Json<BTreeMap<String, Uuid>>",
                   ARRAY(SELECT path.id FROM learning_path_quests AS link
                         JOIN learning_paths AS path ON path.id = link.learning_path_id AND path.is_published
                         WHERE link.quest_id = quest.id ORDER BY path.id) AS "learning_path_ids!",
