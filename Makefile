@@ -8,7 +8,7 @@ services = scripts/services up && settings=$$(scripts/services env) && eval "$$s
 quests = "$${CARGO_TARGET_DIR:-target}/debug/quests"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench bench-search bench-latency bench-streams lint openapi prepare env stop reset
+.PHONY: help run neighbours test soak bench bench-search bench-latency bench-streams lint openapi prepare env stop reset
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -16,6 +16,9 @@ help: ## Show this list
 run: export LOG_FORMAT ?= pretty
 run: ## Start everything on http://127.0.0.1:8080 with demo data; Ctrl-C stops the service
 	@$(services) && cargo build && $(quests) migrate && $(quests) seed && exec scripts/run
+
+neighbours: ## Run a stand-in for the User Service on http://127.0.0.1:8090
+	@cargo run --quiet --example neighbours
 
 test soak: export LOG_FORMAT ?= pretty
 test: ## Run all tests; ARGS=... goes to cargo test

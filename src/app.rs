@@ -33,6 +33,7 @@ use crate::recommendations::model::Recipe;
 use crate::routes::routes;
 use crate::search::indexer::{self, Indexer};
 use crate::search::{Engine, Search};
+use crate::skill_tags;
 use crate::user_service::{UserService, Users};
 
 /// What handlers can ask for.
@@ -105,7 +106,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
     let app = App {
         db: db.clone(),
         clock: clock.clone(),
-        auth: Authenticator::new(&config.jwt, config.role_map.clone(), clock.clone())?,
+        auth: Authenticator::new(&config.jwt, &config.jwks, config.role_map.clone(), clock.clone())?,
         commands: CommandLimits {
             max_body_bytes: limits.max_body_bytes,
             max_upload_bytes: limits.max_curriculum_bytes,
@@ -115,7 +116,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         content: Arc::new(config.content.clone()),
         health: Health { broker },
         skills: Skills::new(&config.user_service, users.clone()),
-        users,
+        users: users.clone(),
         search: search.clone(),
         recipe: Arc::new(config.recommendations.recipe()),
         hub: hub.clone(),
@@ -174,6 +175,12 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         keys: chrono::TimeDelta::hours(limits.idempotency_key_hours.into()),
         messages: chrono::TimeDelta::days(config.inbox.inbox_retention_days.into()),
     };
+    if let Some(users) = users.0.filter(|users| config.background_jobs && users.has_token()) {
+        let (db, clock, stop) = (db.clone(), clock.clone(), stop.clone());
+        let interval = Duration::from_secs(config.user_service.skill_tree_refresh_seconds);
+        let job = async move { skill_tags::service::run(&db, &clock, &users, interval).await };
+        tasks.spawn(async move { stop.run_until_cancelled(Box::pin(job)).await });
+    }
     if config.background_jobs {
         let jobs = jobs(db, clock, retention, config.unlock_interval_seconds);
         let stop = stop.clone();

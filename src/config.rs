@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+mod neighbours;
+
+pub use neighbours::{InboxConfig, JwksConfig, UserServiceConfig};
+
 /// How long published events are kept where nothing else is set.
 pub const EVENT_RETENTION_DAYS: u32 = 400;
 
@@ -47,8 +51,15 @@ pub struct DatabaseConfig {
 /// Who signs the tokens.
 #[derive(Debug, Clone, Args)]
 pub struct JwtConfig {
-    /// Shared secret of the HS256 tokens, at least 32 bytes
-    #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_name = "SECRET")]
+    /// Shared secret of the HS256 tokens, at least 32 bytes; empty where `JWT_JWKS_URL` is set, it turns HS256 off
+    #[arg(
+        long,
+        env = "JWT_SECRET",
+        hide_env_values = true,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "SECRET"
+    )]
     pub jwt_secret: String,
     /// `iss` that every token must carry, e.g. `https://project.supabase.co/auth/v1`
     #[arg(long, env = "JWT_ISSUER", value_name = "URL")]
@@ -118,65 +129,6 @@ pub struct StreamConfig {
     /// Age at which a stream ends, to be opened anew with a token that is still good, in seconds
     #[arg(long, env = "STREAM_MAX_AGE_SECONDS", default_value_t = 3_600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub stream_max_age_seconds: u64,
-}
-
-/// What comes from other services over RabbitMQ. An exchange whose name is empty is not listened to.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Inbox")]
-pub struct InboxConfig {
-    /// Fanout exchange of the Event Service, for results of coding
-    #[arg(long, env = "EVENT_SERVICE_EXCHANGE", default_value = "sse_events_exchange", value_name = "NAME")]
-    pub event_service_exchange: String,
-    /// Topic exchange of the Meeting Service
-    #[arg(long, env = "MEETINGS_EXCHANGE", default_value = "meetings.events", value_name = "NAME")]
-    pub meetings_exchange: String,
-    /// Topic exchange of the User Service, for users who are deleted
-    #[arg(long, env = "USERS_EXCHANGE", default_value = "users.events", value_name = "NAME")]
-    pub users_exchange: String,
-    /// Our queues begin with this name
-    #[arg(long, env = "INBOX_QUEUE", default_value = "quests.inbox", value_name = "NAME")]
-    pub inbox_queue: String,
-    /// Messages of one queue that are under way at a time
-    #[arg(long, env = "INBOX_PREFETCH", default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub inbox_prefetch: u16,
-    /// Largest message, in bytes; a larger one is dead
-    #[arg(long, env = "INBOX_MAX_BYTES", default_value_t = 262_144, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..=16_777_216))]
-    pub inbox_max_bytes: u32,
-    /// Times a message is tried that the database refuses, before it is dead; while the database is away it waits
-    #[arg(long, env = "INBOX_MAX_TRIES", default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub inbox_max_tries: u32,
-    /// Pause before the second try, in milliseconds; it doubles each time, up to `AMQP_RETRY_MAX_MS`
-    #[arg(long, env = "INBOX_RETRY_MS", default_value_t = 200, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
-    pub inbox_retry_ms: u64,
-    /// Dead messages that are kept before the oldest are dropped
-    #[arg(long, env = "INBOX_DEAD_MAX_LENGTH", default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=10_000_000))]
-    pub inbox_dead_max_length: i64,
-    /// How long keys of messages are remembered, in days
-    #[arg(long, env = "INBOX_RETENTION_DAYS", default_value_t = 90, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
-    pub inbox_retention_days: u32,
-    /// Participants of one meeting
-    #[arg(long, env = "MAX_PARTICIPANTS", default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=5000))]
-    pub max_participants: u16,
-}
-
-/// Where skills and curriculum versions come from.
-#[derive(Debug, Clone, Args)]
-pub struct UserServiceConfig {
-    /// User Service, `https://host`; left out, skill levels are unknown
-    #[arg(long, env = "USER_SERVICE_URL", value_name = "URL")]
-    pub user_service_url: Option<String>,
-    /// Token for what no caller's token is at hand for
-    #[arg(long, env = "USER_SERVICE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    pub user_service_token: Option<String>,
-    /// Longest wait for an answer, in milliseconds
-    #[arg(long, env = "USER_SERVICE_TIMEOUT_MS", default_value_t = 2_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(50..=60_000))]
-    pub user_service_timeout_ms: u64,
-    /// Age from which a caller's skill levels are asked for again, in seconds
-    #[arg(long, env = "SKILL_LEVELS_REFRESH_SECONDS", default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
-    pub skill_levels_refresh_seconds: u32,
-    /// How long skill levels are believed while the User Service is away, in hours; then they are unknown
-    #[arg(long, env = "SKILL_LEVELS_MAX_AGE_HOURS", default_value_t = 24, value_name = "HOURS", value_parser = clap::value_parser!(u32).range(1..=8_760))]
-    pub skill_levels_max_age_hours: u32,
 }
 
 /// Where quests are searched by meaning.
@@ -351,6 +303,8 @@ pub struct Config {
     pub migrate_on_start: bool,
     #[command(flatten)]
     pub jwt: JwtConfig,
+    #[command(flatten)]
+    pub jwks: JwksConfig,
     /// Token role names and ours: `name=learner|author|grader|admin|service`, several joined by `+`, pairs by `;`
     #[arg(
         long,

@@ -15,10 +15,12 @@ use crate::http::health;
 use crate::integrations::{http as integrations, learners};
 use crate::learning_paths::http::{chapters, insights, paths, quests as path_quests};
 use crate::live::http as live;
+use crate::me::http as me;
 use crate::openapi;
 use crate::quests::http::{quests, resources, sets, steps};
 use crate::recommendations::http as recommendations;
 use crate::search::http as search;
+use crate::skill_tags::http as skill_tags;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -45,6 +47,8 @@ use crate::search::http as search;
         (name = "enrollments", description = "Learners in learning paths (seed: `user_learning_path_progress`)"),
         (name = "search", description = "Quests by words and by meaning"),
         (name = "recommendations", description = "What to do next, and why"),
+        (name = "me", description = "The caller"),
+        (name = "skill-tags", description = "What quests' skill tags mean to the User Service"),
         (name = "feedback", description = "What learners say of quests"),
         (name = "live", description = "Own events as they happen"),
         (name = "learners", description = "Progress of learners, for other services"),
@@ -134,6 +138,8 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(enrollments::get_my_learning_path))
         .routes(routes!(enrollments::list_learners))
         .routes(routes!(enrollments::create_unlock_override))
+        .routes(routes!(me::get_me))
+        .routes(routes!(skill_tags::list_skill_tags))
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_readiness))
         .routes(routes!(health::get_metrics))

@@ -19,7 +19,7 @@ use super::{check, schema};
 use crate::config::ContentLimits;
 use crate::db::Db;
 use crate::http::problem::ProblemBody;
-use crate::http::{Answer, Caller, Code, Command, FieldError, Problem, Query, Upload, accept, etag};
+use crate::http::{Answer, Caller, Code, Command, FieldError, Problem, Query, Upload, accept, auth, etag};
 use crate::ids::LearningPathId;
 use crate::learning_paths::model::LearningPath;
 use crate::user_service::{Failure, Users};
@@ -209,8 +209,7 @@ pub async fn create_learning_path_from_curriculum(
     let how = how.check().map_err(|violation| Problem::invalid(vec![violation.into()]))?;
     let away = |detail: String| Problem::new(Code::UserServiceUnavailable, detail).retry_after(5);
     let Some(users) = &users.0 else { return Err(away("USER_SERVICE_URL is not set".to_owned())) };
-    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
-    let token = token.map_or("", |(_, token)| token.trim());
+    let token = auth::bearer(&headers).unwrap_or_default();
     let version = users.curriculum_version(id, token, caller.now).await.map_err(|failure| match failure {
         Failure::Status(401 | 403) => {
             Problem::new(Code::Forbidden, "the User Service does not show this curriculum version to you")

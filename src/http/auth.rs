@@ -1,19 +1,22 @@
-//! Who is calling: bearer JWTs (HS256) and the map from the token's role names to ours.
+//! Who is calling: bearer JWTs (HS256 by the secret, RS256 and ES256 by the key set) and the map from the token's role
+//! names to ours.
 
 use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::jwks::{Jwks, Missing};
 use super::problem::{Code, Problem};
 use crate::clock::Clock;
-use crate::config::JwtConfig;
+use crate::config::{JwksConfig, JwtConfig};
 use crate::ids::LearnerId;
 
 /// What a caller may do, beyond what every signed-in learner may.
@@ -139,50 +142,101 @@ struct Claims {
 /// Checks tokens against the configuration.
 #[derive(Clone)]
 pub struct Authenticator {
-    key: Arc<DecodingKey>,
-    validation: Arc<Validation>,
+    secret: Option<Arc<Check>>,
+    keys: Option<Jwks>,
+    /// What RS256 and ES256 tokens must say.
+    asymmetric: Arc<[Validation; 2]>,
     roles: RoleMap,
     clock: Clock,
 }
 
+struct Check {
+    key: DecodingKey,
+    validation: Validation,
+}
+
 impl Authenticator {
     /// # Errors
-    /// A sentence that says what to set instead, when the secret is too short.
-    pub fn new(config: &JwtConfig, roles: RoleMap, clock: Clock) -> Result<Self, String> {
-        if config.jwt_secret.len() < 32 {
+    /// A sentence that says what to set instead: the secret is too short, or the address is none.
+    pub fn new(jwt: &JwtConfig, jwks: &JwksConfig, roles: RoleMap, clock: Clock) -> Result<Self, String> {
+        let keys = Jwks::new(jwks, clock.clone())?;
+        let is_off = keys.is_some() && jwt.jwt_secret.is_empty();
+        if !is_off && jwt.jwt_secret.len() < 32 {
             return Err(
                 "JWT_SECRET has fewer than 32 bytes; set a longer one, e.g. from `openssl rand -base64 48`".into()
             );
         }
-        // The algorithm comes from the configuration, never from the token.
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_issuer(&[&config.jwt_issuer]);
-        validation.set_audience(&[&config.jwt_audience]);
-        validation.set_required_spec_claims(&["exp", "sub", "aud", "iss"]);
-        validation.validate_nbf = true;
-        validation.leeway = 30;
-        Ok(Self {
-            key: Arc::new(DecodingKey::from_secret(config.jwt_secret.as_bytes())),
-            validation: Arc::new(validation),
-            roles,
-            clock,
-        })
+        let secret = (!is_off).then(|| {
+            Arc::new(Check {
+                key: DecodingKey::from_secret(jwt.jwt_secret.as_bytes()),
+                validation: validation(Algorithm::HS256, jwt),
+            })
+        });
+        let asymmetric = [Algorithm::RS256, Algorithm::ES256].map(|algorithm| validation(algorithm, jwt));
+        Ok(Self { secret, keys, asymmetric: Arc::new(asymmetric), roles, clock })
     }
 
     /// The caller that a token stands for.
     ///
     /// # Errors
-    /// 401, with what is wrong with the token.
-    pub fn caller(&self, token: &str) -> Result<Caller, Problem> {
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
-            .map_err(|error| Problem::new(Code::Unauthorized, format!("the token is refused: {error}")))?
-            .claims;
+    /// 401, with what is wrong with the token; 503 when the key that it names cannot be fetched.
+    pub async fn caller(&self, token: &str) -> Result<Caller, Problem> {
+        let claims = match (&self.secret, &self.keys) {
+            (Some(secret), None) => decode(token, &secret.key, &secret.validation)?,
+            (secret, Some(keys)) => {
+                let header = jsonwebtoken::decode_header(token).map_err(|error| refused(&error))?;
+                // The token only chooses among what the configuration allows: each algorithm has keys of its own kind,
+                // so that a public key is never taken for a secret. Addresses of keys in the header are not looked at.
+                match (header.alg, secret) {
+                    (Algorithm::HS256, Some(secret)) => decode(token, &secret.key, &secret.validation)?,
+                    (algorithm @ (Algorithm::RS256 | Algorithm::ES256), _) => {
+                        let id = header.kid.ok_or_else(|| refused(&"it names no key (`kid`)"))?;
+                        let key = keys.key(&id, algorithm).await.map_err(|missing| match missing {
+                            Missing::Unknown => refused(&"nobody knows its key"),
+                            Missing::Away => {
+                                Problem::new(Code::Unavailable, "the keys of tokens cannot be fetched now")
+                                    .retry_after(5)
+                            }
+                        })?;
+                        let [rs256, es256] = &*self.asymmetric;
+                        decode(token, &key, if algorithm == Algorithm::RS256 { rs256 } else { es256 })?
+                    }
+                    _ => return Err(refused(&"InvalidAlgorithm")),
+                }
+            }
+            (None, None) => return Err(refused(&"InvalidAlgorithm")),
+        };
         let mut roles = Roles::default();
         for name in &claims.roles {
             roles.add(self.roles.0.get(name).copied().unwrap_or_default());
         }
         Ok(Caller { id: claims.sub, roles, now: self.clock.now() })
     }
+}
+
+fn validation(algorithm: Algorithm, config: &JwtConfig) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.set_issuer(&[&config.jwt_issuer]);
+    validation.set_audience(&[&config.jwt_audience]);
+    validation.set_required_spec_claims(&["exp", "sub", "aud", "iss"]);
+    validation.validate_nbf = true;
+    validation.leeway = 30;
+    validation
+}
+
+fn decode(token: &str, key: &DecodingKey, validation: &Validation) -> Result<Claims, Problem> {
+    Ok(jsonwebtoken::decode::<Claims>(token, key, validation).map_err(|error| refused(&error))?.claims)
+}
+
+fn refused(why: &dyn std::fmt::Display) -> Problem {
+    Problem::new(Code::Unauthorized, format!("the token is refused: {why}"))
+}
+
+/// The token of a request, to be passed on in the caller's name.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 impl<S> FromRequestParts<S> for Caller
@@ -193,15 +247,9 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let header = parts
-            .headers
-            .get(AUTHORIZATION)
+        let token = bearer(&parts.headers)
             .ok_or_else(|| Problem::new(Code::Unauthorized, "send a token: `Authorization: Bearer …`"))?;
-        let (scheme, token) = header.to_str().ok().and_then(|text| text.split_once(' ')).unwrap_or_default();
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Problem::new(Code::Unauthorized, "send a token: `Authorization: Bearer …`"));
-        }
-        let caller = Authenticator::from_ref(state).caller(token.trim())?;
+        let caller = Authenticator::from_ref(state).caller(token).await?;
         tracing::Span::current().record("caller", tracing::field::display(caller.id));
         Ok(caller)
     }

@@ -7,6 +7,7 @@ pub mod command;
 pub mod etag;
 pub mod extract;
 pub mod health;
+pub mod jwks;
 pub mod layers;
 pub mod paging;
 pub mod problem;

@@ -6,4 +6,7 @@
 
 mod model;
 
-pub use model::{Earned, Grant, Kind, SkillReward, effective_skill_rewards, grant_of_step, grants_of_quest, unlock_id};
+pub use model::{
+    Earned, Grant, Kind, SkillReward, effective_skill_rewards, grant_of_step, grants_of_quest, unlock_id,
+    with_known_skills,
+};

@@ -1,5 +1,7 @@
 //! What is paid, decided by pure functions.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -148,6 +150,16 @@ pub fn effective_skill_rewards(explicit: &[SkillReward], tags: &[String], experi
     if explicit.is_empty() { split(tags, experience_points) } else { explicit.to_vec() }
 }
 
+/// Adds the ids of skills that are known by their tags; one that the author has set stays. The id of a grant does not
+/// depend on it.
+#[must_use]
+pub fn with_known_skills(mut rewards: Vec<SkillReward>, known: &BTreeMap<String, Uuid>) -> Vec<SkillReward> {
+    for reward in &mut rewards {
+        reward.skill_id = reward.skill_id.or_else(|| known.get(&reward.skill_tag).copied());
+    }
+    rewards
+}
+
 /// Splits points over the tags that differ in more than case: equal shares, what is left over
 /// goes to the first ones (largest remainder; all remainders are equal, so order decides).
 fn split(tags: &[String], points: i32) -> Vec<SkillReward> {
@@ -208,6 +220,21 @@ mod tests {
     fn zero_grants_nothing() {
         assert_eq!(grant_of_step(LearnerId::generate(), StepId::generate(), 0), None);
         assert_eq!(grants_of_quest(LearnerId::generate(), QuestId::generate(), 0, &[]), []);
+    }
+
+    #[test]
+    fn a_known_skill_gives_its_id_unless_the_author_has_and_the_grant_stays_the_same() {
+        let (learner, quest) = (LearnerId::generate(), QuestId::generate());
+        let [known, own] = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        let reward = |tag: &str, skill_id| SkillReward { skill_tag: tag.into(), skill_id, points: 5 };
+        let before = vec![reward("Loops", None), reward("c", Some(own)), reward("other", None)];
+        let ids = BTreeMap::from([("Loops".to_owned(), known), ("c".to_owned(), known)]);
+        let after = with_known_skills(before.clone(), &ids);
+        assert_eq!(after.iter().map(|reward| reward.skill_id).collect::<Vec<_>>(), [Some(known), Some(own), None]);
+        let grants = |rewards: &[SkillReward]| -> Vec<EventId> {
+            grants_of_quest(learner, quest, 5, rewards).iter().map(|grant| grant.id).collect()
+        };
+        assert_eq!(grants(&before), grants(&after));
     }
 
     #[test]

@@ -106,17 +106,22 @@ impl Service {
         let mut arguments = vec![
             format!("--database-url={database}"),
             format!("--database-max-connections={}", setup.connections),
-            format!("--jwt-secret={DEVELOPMENT_SECRET}"),
             format!("--jwt-issuer={ISSUER}"),
             format!("--amqp-exchange={}", setup.exchange),
             "--bind-addr=127.0.0.1:0".to_owned(),
         ];
-        // An index is for the tests that ask for one.
-        if !setup.args.iter().any(|arg| arg.starts_with("--search-index=")) {
-            arguments.push("--search-index=false".to_owned());
-        }
-        if !setup.args.iter().any(|arg| arg.starts_with("--background-jobs=")) {
-            arguments.push("--background-jobs=false".to_owned());
+        for (setting, value) in [
+            ("--jwt-secret=", DEVELOPMENT_SECRET),
+            // An index is for the tests that ask for one.
+            ("--search-index=", "false"),
+            ("--background-jobs=", "false"),
+            // A busy machine is no reason to call a neighbour slow.
+            ("--user-service-timeout-ms=", "10000"),
+            ("--user-service-connect-timeout-ms=", "5000"),
+        ] {
+            if !setup.args.iter().any(|arg| arg.starts_with(setting)) {
+                arguments.push(format!("{setting}{value}"));
+            }
         }
         // So are the exchanges of others.
         if !setup.args.iter().any(|arg| arg.starts_with("--inbox-queue=")) {

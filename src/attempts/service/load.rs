@@ -1,5 +1,7 @@
 //! An attempt with all that decisions about it need, in one statement whatever its size.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -23,6 +25,8 @@ pub struct QuestFacts {
     pub experience_points_reward: i32,
     pub skill_tags: Vec<String>,
     pub skill_rewards: Vec<SkillReward>,
+    /// The User Service's ids of those skills that it knows, by tag.
+    pub known_skills: BTreeMap<String, Uuid>,
     pub learning_path_ids: Vec<Uuid>,
     /// The learner is enrolled in a path with this quest.
     pub is_followed: bool,
@@ -111,6 +115,7 @@ pub async fn load(
                   coalesce((SELECT jsonb_agg(jsonb_build_object('skillTag', skill_tag, 'skillId', skill_id, 'points', points)
                                              ORDER BY display_order)
                             FROM quest_skill_rewards WHERE quest_id = quest.id), '[]') AS "skill_rewards!: Json<Vec<SkillReward>>",
+                  named.ids AS "known_skills!: Json<BTreeMap<String, Uuid>>",
                   ARRAY(SELECT path.id FROM learning_path_quests AS link
                         JOIN learning_paths AS path ON path.id = link.learning_path_id AND path.is_published
                         WHERE link.quest_id = quest.id ORDER BY path.id) AS "learning_path_ids!",
@@ -148,6 +153,11 @@ pub async fn load(
                                                     WHERE evidence_id = evidence.id AND unit_id = step.id)) AS "has_evidence!"
            FROM user_quest_attempts AS attempt
            JOIN quests AS quest ON quest.id = attempt.quest_id
+           CROSS JOIN LATERAL (
+               SELECT coalesce(jsonb_object_agg(tag, known.skill_id), '{}') AS ids
+               FROM (SELECT unnest(quest.skill_tags) UNION SELECT skill_tag FROM quest_skill_rewards WHERE quest_id = quest.id)
+                   AS used (tag)
+               JOIN known_skills AS known ON known.name = lower(used.tag)) AS named
            LEFT JOIN (quest_steps AS step
                       LEFT JOIN user_quest_step_progress AS progress ON progress.step_id = step.id AND progress.attempt_id = $1)
                ON step.quest_id = quest.id AND (step.retired_at IS NULL OR progress.id IS NOT NULL)
@@ -230,6 +240,7 @@ pub async fn load(
                 experience_points_reward: row.experience_points_reward,
                 skill_tags: row.skill_tags,
                 skill_rewards: row.skill_rewards.0,
+                known_skills: row.known_skills.0,
                 learning_path_ids: row.learning_path_ids,
                 is_followed: row.is_followed,
                 has_paths: row.has_paths,

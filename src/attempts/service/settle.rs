@@ -11,7 +11,7 @@ use crate::ids::EventId;
 use crate::origin::Origin;
 use crate::outbox::enqueue;
 use crate::outbox::events::{Event, QuestCompleted};
-use crate::rewards::{Earned, Grant, effective_skill_rewards, grant_of_step, grants_of_quest};
+use crate::rewards::{Earned, Grant, effective_skill_rewards, grant_of_step, grants_of_quest, with_known_skills};
 use crate::unlocks::{Because, Gated, Trigger, Unlocked, Verdict, judge_after, record};
 use crate::{enrollments, learners::Locked};
 
@@ -101,6 +101,7 @@ pub(super) async fn advance(
             &loaded.quest.skill_tags,
             loaded.quest.experience_points_reward,
         );
+        let skills = with_known_skills(skills, &loaded.quest.known_skills);
         let paid = grants_of_quest(learner.id, quest_id, loaded.quest.experience_points_reward, &skills);
         loaded.attempt.status = AttemptStatus::Completed;
         loaded.attempt.completed_at = Some(learner.now);

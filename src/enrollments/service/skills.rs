@@ -1,7 +1,6 @@
 //! Skill levels as the User Service gives them: asked for before the transaction, never in it.
 
 use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
 use chrono::TimeDelta;
 use sqlx::PgConnection;
 
@@ -9,6 +8,7 @@ use super::progress::update_judged;
 use crate::config::UserServiceConfig;
 use crate::db::Db;
 use crate::http::Caller;
+use crate::http::auth::bearer;
 use crate::ids::LearnerId;
 use crate::learners;
 use crate::origin::Origin;
@@ -67,10 +67,9 @@ impl Skills {
         )
         .fetch_one(&db.pool)
         .await?;
-        let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
-        let Some((_, token)) = token.filter(|_| is_wanted) else { return Ok(true) };
+        let Some(token) = bearer(headers).filter(|_| is_wanted) else { return Ok(true) };
         // The client has logged why.
-        let Ok(skills) = users.my_skills(token.trim(), caller.now).await else { return Ok(false) };
+        let Ok(skills) = users.my_skills(token, caller.now).await else { return Ok(false) };
         let (origin, max_age, learner) = (origin.clone(), self.max_age, caller.learner());
         db.transact(move |connection| {
             Box::pin(async move { keep(connection, &origin, learner, &skills, max_age).await })

@@ -1,0 +1,138 @@
+//! The User Service while it is well, and while it is not.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::harness::users::{Mode, Users};
+use crate::harness::{Client, Service, Setup, database, path_of, text};
+
+/// What the service has where nothing is set.
+const DEFAULTS: [&str; 2] = ["--user-service-timeout-ms=500", "--user-service-connect-timeout-ms=200"];
+
+async fn timed(client: &Client, path: &str) -> (Duration, Value) {
+    let started = Instant::now();
+    let reply = client.get(path).await;
+    (started.elapsed(), reply.expect(200))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unwell_user_service_costs_nobody_a_second_nor_an_answer() {
+    let pool = database().await;
+    let users = Users::start().await;
+    let mut args = vec![format!("--user-service-url={}", users.base)];
+    args.extend(DEFAULTS.map(str::to_owned));
+    let service = Arc::new(Service::start_with(&pool, Setup { args, ..Setup::default() }).await);
+    let author = service.author();
+    let quest = author.quest("A", 1, 10).await;
+    let gate = json!({"v": 1, "when": {"op": "skillLevel", "skillTag": "loops", "minLevel": 1}});
+    let path = author
+        .post("/v1/learning-paths", json!({"name": "P", "description": "P", "pathType": "Course"}))
+        .await
+        .expect(201);
+    let at = format!("/v1/learning-paths/{}", text(&path["id"]));
+    let list = json!({"quests": [{"questId": quest["id"], "difficultyLevel": "Beginner", "isMandatory": true, "unlockCriteria": gate}]});
+    author.put(&format!("{at}/quests"), list).await.expect(200);
+    author.post(&format!("{at}/publish"), json!({})).await.expect(200);
+    let eligibility = format!("{}/eligibility", path_of(&quest));
+    let mut times = Vec::new();
+    for mode in [
+        Mode::Slow(Duration::from_secs(30)),
+        Mode::Refuses(500),
+        Mode::Refuses(503),
+        Mode::HangsUp,
+        Mode::WrongJson,
+        Mode::Huge,
+    ] {
+        users.behaves(mode);
+        let before = users.calls();
+        let workers: Vec<_> = (0..4)
+            .map(|_| {
+                let (service, eligibility) = (service.clone(), eligibility.clone());
+                tokio::spawn(async move {
+                    let mut times = Vec::new();
+                    for _ in 0..3 {
+                        let learner = service.learner();
+                        for path in ["/v1/me", "/v1/me/recommendations", &eligibility] {
+                            let (time, body) = timed(&learner, path).await;
+                            assert!(path != "/v1/me" || body["degraded"] == true, "{mode:?}: {body}");
+                            times.push((time, format!("{mode:?} {path}")));
+                        }
+                    }
+                    times
+                })
+            })
+            .collect();
+        for worker in workers {
+            times.extend(worker.await.unwrap());
+        }
+        let asked = users.calls();
+        assert!(asked > before, "{mode:?}");
+        assert_eq!(timed(&service.learner(), "/v1/me").await.1["degraded"], true);
+        assert_eq!(users.calls(), asked, "{mode:?}: who has failed is left in peace");
+        users.behaves(Mode::Well);
+        service.wait(6);
+        service.learner().get("/v1/me/recommendations").await.expect(200);
+        assert_eq!(service.learner().get("/v1/me").await.expect(200)["degraded"], false, "{mode:?}");
+    }
+    times.sort_unstable();
+    let over = times.len() / 100;
+    let p99 = &times[times.len() - 1 - over];
+    assert!(p99.0 < Duration::from_secs(1), "of {}: {:?}", times.len(), &times[times.len() - 10..]);
+}
+
+#[tokio::test]
+async fn one_failure_is_tried_again_and_a_paused_endpoint_holds_up_no_other() {
+    let pool = database().await;
+    let users = Users::start().await;
+    let args = vec![format!("--user-service-url={}", users.base)];
+    let service = Service::start_with(&pool, Setup { args, ..Setup::default() }).await;
+    users.behaves(Mode::Stumbles);
+    assert_eq!(service.learner().get("/v1/me").await.expect(200)["degraded"], false);
+    assert_eq!(users.calls(), 2);
+    users.behaves(Mode::Refuses(500));
+    assert_eq!(service.learner().get("/v1/me").await.expect(200)["degraded"], true);
+    assert_eq!(users.calls(), 4, "once more, and not for ever");
+    // Refused, not away: asked once.
+    users.behaves(Mode::Refuses(403));
+    service.wait(6);
+    assert_eq!(service.learner().get("/v1/me").await.expect(200)["degraded"], true);
+    assert_eq!(users.calls(), 5);
+    users.behaves(Mode::Refuses(500));
+    service.learner().get("/v1/me").await.expect(200);
+    users.behaves(Mode::Well);
+    let asked = users.calls();
+    assert_eq!(service.learner().get("/v1/me").await.expect(200)["degraded"], true, "its endpoint pauses");
+    assert_eq!(users.calls(), asked);
+    service.learner().get("/v1/me/recommendations").await.expect(200);
+    assert_eq!(users.calls(), asked + 1, "another one does not");
+}
+
+#[tokio::test]
+async fn the_last_profile_is_shown_while_the_user_service_is_away() {
+    let pool = database().await;
+    let users = Users::start().await;
+    let args = vec![format!("--user-service-url={}", users.base)];
+    let service = Service::start_with(&pool, Setup { args, ..Setup::default() }).await;
+    let (learner, other) = (service.learner(), service.learner());
+    let me = async |client: &Client| client.get("/v1/me").await.expect(200);
+    assert_eq!(me(&learner).await["profile"]["username"], "lena");
+    me(&learner).await;
+    assert_eq!(users.calls(), 1, "kept for a moment");
+    users.is_down(true);
+    service.wait(31);
+    let shown = me(&learner).await;
+    assert_eq!((&shown["profile"]["username"], &shown["degraded"]), (&json!("lena"), &json!(true)));
+    let shown = me(&other).await;
+    assert_eq!((&shown["profile"], &shown["degraded"]), (&Value::Null, &json!(true)), "nobody sees another's");
+    service.wait(600);
+    assert_eq!(me(&learner).await["profile"], Value::Null, "too old");
+    users.is_down(false);
+    service.wait(6);
+    assert_eq!(me(&learner).await["degraded"], false);
+    users.refuses(404);
+    service.wait(31);
+    let shown = me(&learner).await;
+    assert_eq!((&shown["profile"], &shown["degraded"]), (&Value::Null, &json!(false)), "there is no such user");
+}
