@@ -66,7 +66,7 @@ impl Document {
     }
 
     pub(super) fn begin_list(&mut self, name: &str) {
-        self.buffer.push_str(&format!(",\n\"{name}\":["));
+        self.buffer += &[",\n\"", name, "\":["].concat();
     }
 
     pub(super) async fn item(&mut self, item: &str) -> Result<(), Ended> {

@@ -52,7 +52,7 @@ async fn everywhere(service: &Service, pool: &PgPool) -> (Client, Client, Vec<(C
     let (erased, attempt) = class.remove(0);
     // Also an author and a grader, once.
     let many = service.client_as(erased.id, &["Verified Lecturer"]);
-    let own = many.quest(&format!("Quest of {CANARY}"), 1, 10).await;
+    let own = many.quest("Quest of an author", 1, 10).await;
     let locked = author.quest("Locked", 1, 0).await;
     author.needs(&locked, &[&own]).await.expect(200);
     erased.patch(&format!("/v1/attempts/{}", text(&attempt["id"])), json!({"notes": CANARY})).await.expect(200);
@@ -103,14 +103,14 @@ async fn everywhere(service: &Service, pool: &PgPool) -> (Client, Client, Vec<(C
         ),
         format!("UPDATE quest_submissions SET graded_by = '{id}'"),
         format!(
-            "INSERT INTO submission_grades (id, submission_id, graded_at, how, grader_id, late_percent, max_grade, feedback, rubric) SELECT gen_random_uuid(), id, now(), 'return', '{id}', 100, 20, '{CANARY}', '{{\"a\": {{\"points\": 1, \"comment\": \"{CANARY}\"}}}}' FROM quest_submissions WHERE attempt_id = '{attempt}' AND status = 'nothing'"
+            "INSERT INTO submission_grades (id, submission_id, graded_at, how, grader_id, late_percent, max_grade, feedback, rubric) SELECT gen_random_uuid(), id, now(), 'return', '{id}', 100, 20, '{CANARY}', '{{\"a\": {{\"points\": 1, \"comment\": \"{CANARY}\"}}}}' FROM quest_submissions WHERE attempt_id = '{attempt}'"
         ),
         format!("UPDATE quest_feedback SET resolution = '{CANARY}', resolved_at = now(), resolved_by = '{id}'"),
         format!(
             "INSERT INTO assessment_regrades (id, assessment_id, requested_by, requested_at, may_lower, total, after_learner, finished_at) VALUES (gen_random_uuid(), '{submission}', '{id}', now(), false, 0, '{id}', now())"
         ),
         format!(
-            "INSERT INTO reevaluations (target_id, target_kind, requested_at, after_learner) VALUES ('{}', 'quest', now(), '{id}')",
+            "INSERT INTO reevaluations (target_id, target_kind, requested_at, after_learner) VALUES ('{}', 'quest', now(), '{id}') ON CONFLICT (target_id) DO UPDATE SET after_learner = excluded.after_learner",
             text(&quest["id"])
         ),
         format!(
