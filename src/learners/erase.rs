@@ -147,6 +147,7 @@ async fn progress(connection: &mut PgConnection, erased: &Erased) -> Result<u64,
         erased.old,
         erased.new
     );
+    change!(connection, changed, "DELETE FROM stream_tickets WHERE auth_user_id = $1", erased.old);
     change!(connection, changed, "DELETE FROM unlock_schedule WHERE auth_user_id = $1", erased.old);
     change!(
         connection,
