@@ -14,12 +14,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
+use crate::admin::model::ReplayLimit;
 use crate::assessments::service::run_jobs as run_assessment_jobs;
 use crate::attempts::service::run_recomputes;
 use crate::clock::Clock;
 use crate::config::{Config, ContentLimits};
 use crate::db::Db;
 use crate::enrollments::service::{Skills, run_reevaluations, run_schedule};
+use crate::exports::Exports;
 use crate::http::auth::Authenticator;
 use crate::http::command::CommandLimits;
 use crate::http::health::{Broker, Health};
@@ -51,6 +53,8 @@ pub struct App {
     recipe: Arc<Recipe>,
     hub: Hub,
     meetings: MeetingLimits,
+    exports: Exports,
+    replays: ReplayLimit,
 }
 
 macro_rules! part {
@@ -62,7 +66,7 @@ macro_rules! part {
         }
     )+};
 }
-part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills, users: Users, search: Search, recipe: Arc<Recipe>, hub: Hub, meetings: MeetingLimits);
+part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills, users: Users, search: Search, recipe: Arc<Recipe>, hub: Hub, meetings: MeetingLimits, exports: Exports, replays: ReplayLimit);
 
 /// A service that runs until it is told to stop.
 #[derive(Debug)]
@@ -121,6 +125,8 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         recipe: Arc::new(config.recommendations.recipe()),
         hub: hub.clone(),
         meetings: MeetingLimits { participants: config.inbox.max_participants.into() },
+        exports: Exports::new(limits.max_exports.into()),
+        replays: ReplayLimit(config.broker.replay_max_events),
     };
     let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
     let observe = Observe { request_timeout: millis(limits.request_timeout_ms), max_header_bytes };

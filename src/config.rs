@@ -105,6 +105,9 @@ pub struct BrokerConfig {
     /// Largest message, in bytes; a larger event is parked
     #[arg(long, env = "EVENT_MAX_BYTES", default_value_t = 262_144, value_name = "BYTES")]
     pub event_max_bytes: usize,
+    /// Most events that one replay may send again
+    #[arg(long, env = "REPLAY_MAX_EVENTS", default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=1_000_000_000))]
+    pub replay_max_events: i64,
     /// How long published events are kept, in days
     #[arg(long, env = "EVENT_RETENTION_DAYS", default_value_t = EVENT_RETENTION_DAYS, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub event_retention_days: u32,
@@ -237,6 +240,9 @@ pub struct HttpLimits {
     /// Longest time that open requests get when the service stops, in milliseconds
     #[arg(long, env = "DRAIN_TIMEOUT_MS", default_value_t = 20_000, value_name = "MS")]
     pub drain_timeout_ms: u64,
+    /// Learners who take out their data at once; each holds a database connection meanwhile, further ones get 503
+    #[arg(long, env = "MAX_EXPORTS", default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub max_exports: u16,
     /// How long an Idempotency-Key is remembered, in hours
     #[arg(long, env = "IDEMPOTENCY_KEY_HOURS", default_value_t = 24, value_name = "HOURS", value_parser = clap::value_parser!(u32).range(1..=720))]
     pub idempotency_key_hours: u32,

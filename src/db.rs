@@ -138,6 +138,32 @@ impl Db {
     }
 }
 
+impl Db {
+    /// Runs `reading` on one snapshot of the database, for reads of several statements that must fit together. It
+    /// writes nothing. Longer than a transaction may take it does not take either.
+    ///
+    /// # Errors
+    /// What the reading answers, or the database's own error.
+    pub async fn snapshot<E, F>(&self, reading: F) -> Result<(), E>
+    where
+        E: From<sqlx::Error>,
+        F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<(), E>>,
+    {
+        let mut connection = self.pool.acquire().await?;
+        let work = async {
+            let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+            reading(&mut snapshot).await?;
+            snapshot.commit().await?;
+            Ok(())
+        };
+        if let Ok(result) = tokio::time::timeout(self.patience, work).await {
+            return result;
+        }
+        drop(connection.detach());
+        Err(silent().into())
+    }
+}
+
 fn silent() -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database has fallen silent"))
 }

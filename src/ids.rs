@@ -59,4 +59,6 @@ id!(
     EvidenceId,
     /// An event of the log (`outbox_events`); of a grant, the grant's id.
     EventId,
+    /// Events that are sent again (`event_replays`).
+    ReplayId,
 );

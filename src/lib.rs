@@ -3,9 +3,11 @@
 //! The map, from the ground up; each module uses what stands above it in this list (docs/architecture.md
 //! names the few places where neighbours know each other):
 //! `config` `ids` `clock` `origin` `db` `audit` `criteria` `scoring` `user_service`, then `http`, then `outbox` and
-//! `learners`, then `rewards`, `unlocks`, `evidence` and `live`, then `quests`, then `learning_paths` and `enrollments`, then
-//! `curriculum` and `attempts`, then `assessments`, then `integrations`, then `inbox`, then `openapi`, `routes` and `app`.
+//! `learners`, then `admin`, `rewards`, `unlocks`, `evidence` and `live`, then `quests`, then `learning_paths` and
+//! `enrollments`, then `curriculum` and `attempts`, then `assessments`, then `integrations` and `exports`, then `inbox`, then
+//! `openapi`, `routes` and `app`.
 
+pub mod admin;
 pub mod app;
 pub mod assessments;
 pub mod attempts;
@@ -18,6 +20,7 @@ pub mod curriculum;
 pub mod db;
 pub mod enrollments;
 pub mod evidence;
+pub mod exports;
 pub mod feedback;
 pub mod http;
 pub mod ids;

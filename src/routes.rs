@@ -5,14 +5,17 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::admin::http as admin;
 use crate::app::App;
 use crate::assessments::http::{authoring as assessments, grading, peer, regrade, tries};
 use crate::attempts::http::{self as attempts, reviews, steps as attempt_steps};
 use crate::curriculum::http as curriculum;
 use crate::enrollments::http as enrollments;
+use crate::exports::http as exports;
 use crate::feedback::http as feedback;
 use crate::http::health;
-use crate::integrations::{http as integrations, learners};
+use crate::integrations::{http as integrations, learners as progress};
+use crate::learners::http as learners;
 use crate::learning_paths::http::{chapters, insights, paths, quests as path_quests};
 use crate::live::http as live;
 use crate::me::http as me;
@@ -51,7 +54,8 @@ use crate::skill_tags::http as skill_tags;
         (name = "skill-tags", description = "What quests' skill tags mean to the User Service"),
         (name = "feedback", description = "What learners say of quests"),
         (name = "live", description = "Own events as they happen"),
-        (name = "learners", description = "Progress of learners, for other services"),
+        (name = "learners", description = "What belongs to a learner, as a whole; progress of learners, for other services"),
+        (name = "admin", description = "Event log, replays, audit log, erasure; for admins"),
         (name = "operations", description = "For operators; no token"),
     ),
     components(schemas(quests::Me, crate::quests::model::Sort)),
@@ -115,9 +119,9 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(reviews::allow_extra_step_tries))
         .routes(routes!(integrations::receive_coding_result))
         .routes(routes!(integrations::receive_meeting_result))
-        .routes(routes!(learners::list_learner_attempts))
-        .routes(routes!(learners::list_learner_enrollments))
-        .routes(routes!(learners::get_learners_progress))
+        .routes(routes!(progress::list_learner_attempts))
+        .routes(routes!(progress::list_learner_enrollments))
+        .routes(routes!(progress::get_learners_progress))
         .routes(routes!(live::stream_events))
         .routes(routes!(live::create_stream_ticket))
         .routes(routes!(tries::start_assessment))
@@ -140,6 +144,14 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(enrollments::create_unlock_override))
         .routes(routes!(me::get_me))
         .routes(routes!(skill_tags::list_skill_tags))
+        .routes(routes!(exports::export_my_data))
+        .routes(routes!(learners::erase_learner))
+        .routes(routes!(admin::list_events))
+        .routes(routes!(admin::replay_events))
+        .routes(routes!(admin::get_replay))
+        .routes(routes!(admin::get_outbox))
+        .routes(routes!(admin::unpark_event))
+        .routes(routes!(admin::list_audit))
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_readiness))
         .routes(routes!(health::get_metrics))

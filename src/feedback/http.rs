@@ -36,7 +36,7 @@ impl From<Refusal> for Problem {
 #[utoipa::path(post, path = "/v1/quests/{id}/feedback", tag = "feedback", operation_id = "give_feedback", params(("id" = QuestId, Path, description = "Quest")), request_body = FeedbackInput,
     responses((status = 201, description = "given", body = Feedback), (status = 200, description = "replaced", body = Feedback), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
 pub async fn give_feedback(Path(id): Path<QuestId>, command: Command<FeedbackInput>) -> Result<Response, Problem> {
-    let Command { caller, body, transaction, .. } = command;
+    let Command { caller, origin, body, transaction, .. } = command;
     let mut checks = Checks::default();
     checks.range("/rating", body.rating.into(), 1, 5);
     if let Some(comment) = &body.comment {
@@ -47,7 +47,7 @@ pub async fn give_feedback(Path(id): Path<QuestId>, command: Command<FeedbackInp
         .run(move |connection| {
             Box::pin(async move {
                 visible(connection, caller, id).await?;
-                let (given, is_new) = service::give(connection, caller.now, caller.learner(), id, &body).await?;
+                let (given, is_new) = service::give(connection, &origin, caller.learner(), id, &body).await?;
                 service::rate_difficulty(connection, caller.now, id).await?;
                 let location = format!("/v1/quests/{id}/feedback");
                 Ok(if is_new { Answer::created(&location, &given) } else { Answer::ok(&given) })

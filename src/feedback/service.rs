@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::model::{Feedback, FeedbackCategory, FeedbackInput, Refusal};
 use crate::audit;
 use crate::ids::{FeedbackId, LearnerId, QuestId};
+use crate::learners;
 use crate::origin::Origin;
 
 /// Keeps what a learner says of a quest, in place of what the same learner said under the same category; true
@@ -17,11 +18,13 @@ use crate::origin::Origin;
 /// When the learner has no attempt at the quest.
 pub async fn give(
     connection: &mut PgConnection,
-    now: DateTime<Utc>,
+    origin: &Origin,
     learner: LearnerId,
     quest: QuestId,
     input: &FeedbackInput,
 ) -> Result<(Feedback, bool), Refusal> {
+    // Who is being erased meanwhile leaves nothing behind.
+    learners::lock(connection, learner, origin).await?;
     let id = FeedbackId::generate();
     let given = sqlx::query_as!(
         Feedback,
@@ -40,7 +43,7 @@ pub async fn give(
         input.category as FeedbackCategory,
         input.rating,
         input.comment,
-        now
+        origin.clock.now()
     )
     .fetch_optional(connection)
     .await?;

@@ -52,23 +52,37 @@ pub struct Message {
     body: Vec<u8>,
 }
 
+/// Whether an event goes out for the first time, or because somebody has asked for it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sending {
+    Live,
+    Replay,
+}
+
 impl Message {
     /// # Errors
     /// When the event can never be a message.
-    pub fn of(event: &Logged, limit: usize) -> Result<Self, Unpublishable> {
+    pub fn of(event: &Logged, sending: Sending, limit: usize) -> Result<Self, Unpublishable> {
         let short = |field, text: &str| {
             if text.len() > 255 {
                 return Err(Unpublishable::FieldTooLong { field, bytes: text.len() });
             }
             Ok(ShortString::from(text))
         };
-        let body = event.envelope().to_string().into_bytes();
+        let mut envelope = event.envelope();
+        if sending == Sending::Replay {
+            envelope["replayed"] = true.into();
+        }
+        let body = envelope.to_string().into_bytes();
         if body.len() > limit {
             return Err(Unpublishable::TooLarge { bytes: body.len(), limit });
         }
         let mut headers = FieldTable::default();
         if let Some(traceparent) = &event.traceparent {
             headers.insert("traceparent".into(), AMQPValue::LongString(traceparent.as_str().into()));
+        }
+        if sending == Sending::Replay {
+            headers.insert("replayed".into(), AMQPValue::Boolean(true));
         }
         let properties = BasicProperties::default()
             .with_message_id(short("id", &event.id.to_string())?)

@@ -48,11 +48,15 @@ pub async fn enqueue(connection: &mut PgConnection, learner: &mut Locked, origin
     let stored = sqlx::query!(
         "/* events:enqueue */
          WITH numbered AS (
-             UPDATE learners SET event_seq = event_seq + $2 WHERE auth_user_id = $1 AND event_seq = $3 RETURNING event_seq - $2 AS base
+             UPDATE learners SET event_seq = event_seq + $2 WHERE auth_user_id = $1 AND event_seq = $3
+             RETURNING event_seq - $2 AS base, erased_at
          )
          INSERT INTO outbox_events
-             (id, auth_user_id, learner_seq, event_type, correlation_id, causation_id, traceparent, occurred_at, data)
-         SELECT event.id, $1, numbered.base + event.ordinality, event.type, $4, event.cause, $5, $6, event.data
+             (id, auth_user_id, learner_seq, event_type, correlation_id, causation_id, traceparent, occurred_at, data,
+              published_at, erased_at)
+         SELECT event.id, $1, numbered.base + event.ordinality, event.type, $4, event.cause, $5, $6, event.data,
+                -- Of who was erased nothing is told any more.
+                numbered.erased_at, numbered.erased_at
          FROM numbered, unnest($7::uuid[], $8::text[], $9::uuid[], $10::jsonb[]) WITH ORDINALITY
              AS event (id, type, cause, data, ordinality)
          ORDER BY event.ordinality",

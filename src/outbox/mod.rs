@@ -6,12 +6,15 @@
 
 mod broker;
 mod enqueue;
+mod erase;
 pub mod events;
 mod prune;
 mod relay;
+mod replay;
 
 pub use broker::{Link, topology};
 pub use enqueue::{Pending, enqueue};
+pub use erase::erase;
 pub use events::Event;
 pub use prune::prune;
-pub use relay::{Relay, run};
+pub use relay::{RELAY_LOCK, Relay, run};

@@ -10,8 +10,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::broker::{Link, Message, PublishError};
+use super::broker::{Link, Message, PublishError, Sending};
+use super::erase::ERASURE_LOCK;
 use super::events::Logged;
+use super::replay;
 use crate::clock::Clock;
 use crate::config::{BrokerConfig, DatabaseConfig};
 use crate::db::{self, Db, in_time};
@@ -19,7 +21,7 @@ use crate::http::health::Broker;
 use crate::ids::{EventId, LearnerId};
 
 /// Key of the session advisory lock that makes one relay the active one.
-const RELAY_LOCK: i64 = 0x5155_4553_5453_0001;
+pub const RELAY_LOCK: i64 = 0x5155_4553_5453_0001;
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 
 /// What the relay works with.
@@ -111,6 +113,10 @@ impl Relay {
             if claimed == limit && !self.stop.is_cancelled() {
                 continue;
             }
+            // Nothing else waits: the next batch of a replay, and then whatever has come meanwhile.
+            if !self.stop.is_cancelled() && self.replay(&mut connection, link).await? {
+                continue;
+            }
             let linger = Duration::from_millis(self.broker.outbox_linger_ms).saturating_sub(began.elapsed());
             if self.pause(link, linger, false).await?.is_break() || self.pause(link, poll, true).await?.is_break() {
                 // What the last requests did still goes out; what does not is sent after the next start.
@@ -134,8 +140,73 @@ impl Relay {
         Err(PublishError::Link("the broker closed the connection".to_owned()).into())
     }
 
-    /// Publishes up to `limit` events; says how many were claimed.
+    /// Publishes up to `limit` events; says how many were claimed. Who erases a learner waits until what was claimed is
+    /// marked; after an error the lock goes with the connection.
     async fn batch(
+        &self,
+        connection: &mut PgConnection,
+        link: &Link,
+        limit: i64,
+        suspicious: &mut i64,
+    ) -> Result<i64, Ended> {
+        self.begin(connection).await?;
+        let claimed = self.publish_pending(connection, link, limit, suspicious).await?;
+        self.end(connection).await?;
+        Ok(claimed)
+    }
+
+    /// Sends a batch of the oldest replay again; says whether there was one.
+    async fn replay(&self, connection: &mut PgConnection, link: &Link) -> Result<bool, Ended> {
+        if !in_time(&self.database, replay::is_running(connection)).await? {
+            return Ok(false);
+        }
+        self.begin(connection).await?;
+        let found = in_time(&self.database, replay::next(connection, self.broker.outbox_batch)).await?;
+        if let Some(batch) = &found {
+            let (messages, sent) = self.messages_again(batch);
+            match link.publish(&messages).await {
+                Ok(()) => {
+                    let now = self.clock.now();
+                    in_time(&self.database, replay::advance(connection, batch, sent, now)).await?;
+                    metrics::counter!("outbox_replayed_total").increment(messages.len() as u64);
+                }
+                Err(PublishError::Refused(reason)) => {
+                    let most = self.broker.outbox_max_refusals;
+                    let now = self.clock.now();
+                    in_time(&self.database, replay::refused(connection, batch, most, &reason, now)).await?;
+                    return Err(PublishError::Refused(reason).into());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.end(connection).await?;
+        Ok(found.is_some())
+    }
+
+    /// What of a replay's batch is a message, and how many that are.
+    fn messages_again(&self, batch: &replay::Batch) -> (Vec<Message>, i64) {
+        let mut messages = Vec::with_capacity(batch.events.len());
+        for event in &batch.events {
+            match Message::of(event, Sending::Replay, self.broker.event_max_bytes) {
+                Ok(message) => messages.push(message),
+                Err(reason) => tracing::warn!(event_id = %event.id, %reason, "an event cannot be sent again"),
+            }
+        }
+        let sent = i64::try_from(messages.len()).unwrap_or(i64::MAX);
+        (messages, sent)
+    }
+
+    async fn begin(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let lock = sqlx::query!("SELECT pg_advisory_lock_shared($1)", ERASURE_LOCK);
+        in_time(&self.database, lock.fetch_one(connection)).await.map(|_| ())
+    }
+
+    async fn end(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let unlock = sqlx::query_scalar!(r#"SELECT pg_advisory_unlock_shared($1) AS "unlocked!""#, ERASURE_LOCK);
+        in_time(&self.database, unlock.fetch_one(connection)).await.map(|_| ())
+    }
+
+    async fn publish_pending(
         &self,
         connection: &mut PgConnection,
         link: &Link,
@@ -151,7 +222,7 @@ impl Relay {
             if held_back.contains(&event.auth_user_id) {
                 continue;
             }
-            match Message::of(event, self.broker.event_max_bytes) {
+            match Message::of(event, Sending::Live, self.broker.event_max_bytes) {
                 Ok(message) => {
                     messages.push(message);
                     published.push(event.id.0);

@@ -10,6 +10,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod admin;
 mod assessments;
 mod assessments_edits;
 mod assessments_ends;
@@ -32,6 +33,7 @@ mod feedback;
 mod http;
 mod inbox;
 mod insights;
+mod learners;
 mod learning_paths;
 mod live;
 mod maps;
