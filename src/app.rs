@@ -15,6 +15,7 @@ use tower_http::compression::CompressionLayer;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
 use crate::assessments::service::run_jobs as run_assessment_jobs;
+use crate::asyncapi::Contract;
 use crate::attempts::service::run_recomputes;
 use crate::clock::Clock;
 use crate::config::{Config, ContentLimits};
@@ -50,6 +51,7 @@ pub struct App {
     recipe: Arc<Recipe>,
     hub: Hub,
     meetings: MeetingLimits,
+    contract: Arc<Contract>,
 }
 
 macro_rules! part {
@@ -61,7 +63,7 @@ macro_rules! part {
         }
     )+};
 }
-part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills, users: Users, search: Search, recipe: Arc<Recipe>, hub: Hub, meetings: MeetingLimits);
+part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills, users: Users, search: Search, recipe: Arc<Recipe>, hub: Hub, meetings: MeetingLimits, contract: Arc<Contract>);
 
 /// A service that runs until it is told to stop.
 #[derive(Debug)]
@@ -120,6 +122,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         recipe: Arc::new(config.recommendations.recipe()),
         hub: hub.clone(),
         meetings: MeetingLimits { participants: config.inbox.max_participants.into() },
+        contract: Arc::new(Contract::read()?),
     };
     let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
     let observe = Observe { request_timeout: millis(limits.request_timeout_ms), max_header_bytes };

@@ -2,12 +2,13 @@
 //!
 //! The map, from the ground up; each module uses what stands above it in this list (docs/architecture.md
 //! names the few places where neighbours know each other):
-//! `config` `ids` `clock` `origin` `db` `audit` `criteria` `scoring` `user_service`, then `http`, then `outbox` and
+//! `config` `ids` `clock` `origin` `db` `audit` `criteria` `scoring` `user_service`, then `http`, then `asyncapi`, `outbox` and
 //! `learners`, then `rewards`, `unlocks`, `evidence` and `live`, then `quests`, then `learning_paths` and `enrollments`, then
 //! `curriculum` and `attempts`, then `assessments`, then `integrations`, then `inbox`, then `openapi`, `routes` and `app`.
 
 pub mod app;
 pub mod assessments;
+pub mod asyncapi;
 pub mod attempts;
 pub mod audit;
 pub mod clock;

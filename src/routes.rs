@@ -7,6 +7,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::assessments::http::{authoring as assessments, grading, peer, regrade, tries};
+use crate::asyncapi::http as contracts;
 use crate::attempts::http::{self as attempts, reviews, steps as attempt_steps};
 use crate::curriculum::http as curriculum;
 use crate::enrollments::http as enrollments;
@@ -48,6 +49,7 @@ use crate::search::http as search;
         (name = "feedback", description = "What learners say of quests"),
         (name = "live", description = "Own events as they happen"),
         (name = "learners", description = "Progress of learners, for other services"),
+        (name = "contracts", description = "Messages on RabbitMQ: what goes out and what comes in; no token"),
         (name = "operations", description = "For operators; no token"),
     ),
     components(schemas(quests::Me, crate::quests::model::Sort)),
@@ -134,6 +136,9 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(enrollments::get_my_learning_path))
         .routes(routes!(enrollments::list_learners))
         .routes(routes!(enrollments::create_unlock_override))
+        .routes(routes!(contracts::get_asyncapi))
+        .routes(routes!(contracts::get_event_schema))
+        .routes(routes!(contracts::show_events))
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_readiness))
         .routes(routes!(health::get_metrics))
