@@ -16,7 +16,8 @@ body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,sa
 main,header{max-width:64rem;margin:0 auto;padding:1rem 1.25rem}
 h1{font-size:1.7rem;margin:.5rem 0}
 h2{font-size:1.3rem;margin:2.5rem 0 .75rem}
-h3{font-size:1.1rem;margin:0}
+h3{font-size:1.1rem;margin:2rem 0 .25rem}
+section h3{margin:0}
 h4{font-size:.9rem;margin:1rem 0 .25rem;color:var(--soft)}
 p{margin:.4rem 0}
 a{color:var(--on)}
@@ -28,6 +29,7 @@ table{border-collapse:collapse;width:100%;font-size:.94rem}
 th,td{text-align:left;vertical-align:top;padding:.35rem .75rem .35rem 0;border-bottom:1px solid var(--line)}
 th{color:var(--soft);font-weight:600}
 td:first-child,td:nth-child(2){white-space:nowrap}
+td:last-child{min-width:14rem}
 td.wide:nth-child(2){white-space:normal;min-width:11rem}
 .soft{color:var(--soft)}
 pre{overflow-x:auto;margin:.25rem 0 0;padding:.75rem;border:1px solid var(--line);border-radius:6px;background:var(--page)}
