@@ -1,14 +1,19 @@
 //! A consumer of events that counts each of them once: its ledger is keyed by the event's id.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions};
 use lapin::options::{QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use lapin::{Connection, ConnectionProperties};
+use lapin::{Connection, ConnectionProperties, Consumer};
 use serde::Deserialize;
 use sqlx::PgPool;
+use tokio::time::timeout;
 use uuid::Uuid;
 
+/// How long the broker may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 const TABLES: &str = "CREATE SCHEMA IF NOT EXISTS consumer;
     CREATE TABLE IF NOT EXISTS consumer.ledger (event_id UUID PRIMARY KEY, learner UUID NOT NULL,
         learner_seq BIGINT NOT NULL, type TEXT NOT NULL, position BIGINT GENERATED ALWAYS AS IDENTITY);
@@ -37,10 +42,33 @@ pub async fn begin(pool: &PgPool) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(TABLES).execute(pool).await.map(|_| ())
 }
 
-/// Takes messages for as long as the connection holds. The effect is committed before the message is acknowledged,
-/// so a crash in between brings the message again, and the ledger knows it.
+/// Takes messages until the connection breaks. The effect is committed before the message is acknowledged, so a crash
+/// in between brings the message again, and the ledger knows it. A broker that says nothing is given up: lapin may
+/// wait for it for ever.
 pub async fn consume(pool: &PgPool, url: &str, exchange: &str, queue: &str) -> Result<(), Box<dyn std::error::Error>> {
     begin(pool).await?;
+    let (connection, mut deliveries) = timeout(PATIENCE, open(url, exchange, queue)).await??;
+    let channel = timeout(PATIENCE, connection.create_channel()).await??;
+    let ask = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    loop {
+        let Ok(next) = timeout(PATIENCE, deliveries.next()).await else {
+            // Nothing to do, or a connection that has died without a word?
+            timeout(PATIENCE, channel.queue_declare(queue.into(), ask, FieldTable::default())).await??;
+            continue;
+        };
+        let delivery = next.ok_or("the broker has gone")??;
+        if let Ok(event) = serde_json::from_slice(&delivery.data) {
+            handle(pool, event).await?;
+            timeout(PATIENCE, delivery.ack(BasicAckOptions::default())).await??;
+        } else {
+            // It would come back for ever: the queue's dead-letter exchange may have it.
+            timeout(PATIENCE, delivery.reject(BasicRejectOptions { requeue: false })).await??;
+        }
+    }
+}
+
+/// Connects, and binds a queue that outlives the connection.
+async fn open(url: &str, exchange: &str, queue: &str) -> lapin::Result<(Connection, Consumer)> {
     let connection = Connection::connect(url, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
@@ -49,22 +77,8 @@ pub async fn consume(pool: &PgPool, url: &str, exchange: &str, queue: &str) -> R
     channel.queue_bind(queue.into(), exchange.into(), "quests.#".into(), bind, none).await?;
     channel.basic_qos(100, BasicQosOptions::default()).await?;
     let consume = BasicConsumeOptions::default();
-    let mut deliveries = channel.basic_consume(queue.into(), "".into(), consume, FieldTable::default()).await?;
-    while let Some(delivery) = deliveries.next().await {
-        let delivery = delivery?;
-        let is_done = match serde_json::from_slice(&delivery.data) {
-            Ok(event) => {
-                handle(pool, event).await?;
-                delivery.ack(BasicAckOptions::default()).await?
-            }
-            // It would come back for ever: the queue's dead-letter exchange may have it.
-            Err(_) => delivery.reject(BasicRejectOptions { requeue: false }).await?,
-        };
-        if !is_done {
-            return Err("the channel has gone".into());
-        }
-    }
-    Err("the broker has gone".into())
+    let deliveries = channel.basic_consume(queue.into(), "".into(), consume, FieldTable::default()).await?;
+    Ok((connection, deliveries))
 }
 
 /// Enters the event and applies its effect, both or neither.

@@ -232,6 +232,9 @@ fn type_of(field: &Value) -> String {
         let values: Vec<String> = values.iter().map(|value| format!("<code>{}</code>", prose(&word(value)))).collect();
         return values.join(" or ");
     }
+    if let Some(types) = field["type"].as_array() {
+        return prose(&types.iter().map(word).collect::<Vec<_>>().join(" or "));
+    }
     let name = field["format"].as_str().or(field["type"].as_str()).unwrap_or("anything");
     let name = if name == "array" { format!("list of {}", type_of(&field["items"])) } else { prose(name) };
     let bounds = match (field["minimum"].as_i64(), field["maximum"].as_i64(), field["exclusiveMinimum"].as_i64()) {

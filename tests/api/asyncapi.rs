@@ -18,8 +18,9 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::contract::{CONTRACT, at, faults_of};
-use crate::harness::{Service, database};
+use crate::harness::contract::{CONTRACT, at, faults_of, headers_of};
+use crate::harness::messages::Neighbours;
+use crate::harness::{Service, Setup, amqp_url, config, database, rows};
 
 /// Samples of every variant; one that is not here does not compile.
 macro_rules! samples {
@@ -208,8 +209,87 @@ fn every_operation_belongs_to_one_channel_and_says_all_of_its_messages() {
         let unrouted = &document["channels"]["unrouted"]["messages"][event.event_type];
         assert!(unrouted.is_object(), "{} can be unrouted", event.event_type);
     }
-    let taken_in: Vec<String> = taken_in(&document).unwrap().iter().map(|message| message.queue.to_owned()).collect();
-    assert_eq!(taken_in, ["quests.inbox.events", "quests.inbox.meetings", "quests.inbox.users"]);
+}
+
+#[test]
+fn names_on_the_broker_are_those_of_the_settings() {
+    let document = read().unwrap();
+    let settings = config(&["--database-url=postgres://localhost/none".to_owned(), "--jwt-secret=none".to_owned()]);
+    let (broker, inbox) = (settings.broker, settings.inbox);
+    let exchange = &document["components"]["channelBindings"]["events"]["amqp"]["exchange"];
+    assert_eq!((&exchange["name"], &exchange["type"]), (&json!(broker.amqp_exchange), &json!("topic")));
+    let unrouted = &document["channels"]["unrouted"];
+    assert_eq!(unrouted["address"], format!("{}.unrouted", broker.amqp_exchange));
+    assert_eq!(unrouted["address"], exchange["x-alternate-exchange"]);
+    let bounds = &unrouted["bindings"]["amqp"]["queue"]["x-arguments"];
+    assert_eq!(bounds["x-max-length"], broker.amqp_unrouted_max_length);
+    assert_eq!(bounds["x-message-ttl"], broker.amqp_unrouted_ttl_hours * 3_600_000);
+    let taken_in = taken_in(&document).unwrap();
+    let named: Vec<(&str, &str)> =
+        taken_in.iter().map(|message| (message.exchange["name"].as_str().unwrap(), message.queue)).collect();
+    let queue = |name: &str| format!("{}.{name}", inbox.inbox_queue);
+    let [events, meetings, users] = ["events", "meetings", "users"].map(queue);
+    let settings = [
+        (inbox.event_service_exchange.as_str(), events.as_str()),
+        (inbox.meetings_exchange.as_str(), meetings.as_str()),
+        (inbox.users_exchange.as_str(), users.as_str()),
+    ];
+    assert_eq!(named, settings);
+    let dead = &document["channels"]["dead-letters"];
+    assert_eq!(dead["address"], queue("dead"));
+    assert_eq!(dead["bindings"]["amqp"]["queue"]["x-arguments"]["x-max-length"], inbox.inbox_dead_max_length);
+}
+
+/// The message without each of the fields that it has to have, those within its objects too.
+fn without_one(schema: &Value, message: &Value) -> Vec<Value> {
+    let mut all = Vec::new();
+    for name in names(&schema["required"]) {
+        let mut less = message.clone();
+        less.as_object_mut().unwrap().remove(&name);
+        all.push(less);
+        for inner in without_one(&schema["properties"][&name], &message[&name]) {
+            let mut less = message.clone();
+            less[&name] = inner;
+            all.push(less);
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn what_the_document_shows_is_taken_in_and_what_lacks_a_field_is_dead() {
+    let pool = database().await;
+    let neighbours = Neighbours::start(&amqp_url()).await;
+    let setup = Setup { amqp_url: Some(amqp_url()), args: neighbours.args(), ..Setup::default() };
+    let service = Service::start_with(&pool, setup).await;
+    neighbours.until_bound().await;
+    let document = read().unwrap();
+    let headers = at(&document, "/components/messages/DeadLetter/headers");
+    let mut keyed = 0;
+    for message in taken_in(&document).unwrap() {
+        let of = match message.queue {
+            "quests.inbox.events" => "sse",
+            "quests.inbox.meetings" => "meetings",
+            _ => "users",
+        };
+        let properties = lapin::BasicProperties::default;
+        for example in message.message["examples"].as_array().unwrap() {
+            let body = &example["payload"];
+            neighbours.publish(of, message.routing_key, body.to_string().as_bytes(), properties()).await;
+            keyed += usize::from(of != "users");
+            for spoilt in without_one(message.schema, body) {
+                neighbours.publish(of, message.routing_key, spoilt.to_string().as_bytes(), properties()).await;
+                // A queue is worked off in order: what came before was not dead.
+                let dead = neighbours.dead().await;
+                assert_eq!(serde_json::from_slice::<Value>(&dead.body).unwrap(), spoilt, "{}", dead.reason);
+                assert_eq!(faults_of(&headers, &headers_of(&dead.properties)), Vec::<String>::new());
+            }
+        }
+    }
+    assert_eq!(rows(&pool, "SELECT 1 AS one FROM inbox_messages").await.len(), keyed);
+    assert!(neighbours.dead_now().await.is_none());
+    service.stop().await;
+    neighbours.remove().await;
 }
 
 #[test]

@@ -82,7 +82,7 @@ impl Contract {
         same("delivery_mode", json!(properties.delivery_mode()), &json!(2));
         let time = body["time"].as_str().and_then(|time| time.parse::<DateTime<Utc>>().ok());
         same("timestamp", json!(properties.timestamp()), &json!(time.map(|time| time.timestamp())));
-        let headers = headers(properties);
+        let headers = headers_of(properties);
         same("header replayed", headers["replayed"].clone(), &body["replayed"]);
         faults.extend(faults_of(&self.headers, &headers).into_iter().map(|fault| format!("headers{fault}")));
         faults
@@ -100,7 +100,7 @@ impl Contract {
 }
 
 /// Headers as JSON; a value of another kind than we send shows as what it is.
-fn headers(properties: &BasicProperties) -> Value {
+pub fn headers_of(properties: &BasicProperties) -> Value {
     let mut headers = Map::new();
     for (name, value) in properties.headers().iter().flat_map(|table| table.inner()) {
         let value = match value {

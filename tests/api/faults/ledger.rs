@@ -88,10 +88,8 @@ pub async fn equals_the_database(pool: &PgPool, received: &[Received]) {
 /// The ledger has the events of the database, all of them and no others, each learner's in order without gaps,
 /// each of them marked as published, and its points are what was granted. Then the ledger goes.
 async fn ledger_equals_the_database(pool: &PgPool) {
-    let ledger =
-        rows(pool, "SELECT event_id AS id, learner, learner_seq, type FROM consumer.ledger ORDER BY 1").await;
-    let logged =
-        "SELECT id, auth_user_id AS learner, learner_seq, event_type AS type FROM outbox_events ORDER BY 1";
+    let ledger = rows(pool, "SELECT event_id AS id, learner, learner_seq, type FROM consumer.ledger ORDER BY 1").await;
+    let logged = "SELECT id, auth_user_id AS learner, learner_seq, event_type AS type FROM outbox_events ORDER BY 1";
     let logged = rows(pool, logged).await;
     assert!(!logged.is_empty());
     assert!(ledger == logged, "{} events arrived, {} are in the log", ledger.len(), logged.len());
@@ -105,8 +103,7 @@ async fn ledger_equals_the_database(pool: &PgPool) {
                 LEFT JOIN (SELECT learner, count(*) AS entries FROM consumer.ledger GROUP BY learner) AS its ON learner = auth_user_id
                 WHERE event_seq <> coalesce(entries, 0)";
     assert_eq!(rows(pool, last).await, Vec::<Value>::new(), "events are missing");
-    let granted =
-        "SELECT auth_user_id AS learner, sum(points)::bigint AS points FROM reward_grants WHERE kind = 'XP'
+    let granted = "SELECT auth_user_id AS learner, sum(points)::bigint AS points FROM reward_grants WHERE kind = 'XP'
                    GROUP BY auth_user_id ORDER BY 1";
     let paid = "SELECT learner, points FROM consumer.points ORDER BY 1";
     assert_eq!(rows(pool, paid).await, rows(pool, granted).await, "points are not what was granted");
