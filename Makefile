@@ -8,7 +8,7 @@ services = scripts/services up && settings=$$(scripts/services env) && eval "$$s
 quests = "$${CARGO_TARGET_DIR:-target}/debug/quests"
 
 .DEFAULT_GOAL := help
-.PHONY: help run neighbours test soak bench bench-search bench-latency bench-streams lint openapi prepare env stop reset
+.PHONY: help run neighbours test test-contracts soak bench bench-search bench-latency bench-streams lint openapi prepare env stop reset
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -21,8 +21,13 @@ neighbours: ## Run a stand-in for the User Service on http://127.0.0.1:8090
 	@cargo run --quiet --example neighbours
 
 test soak: export LOG_FORMAT ?= pretty
-test: ## Run all tests; ARGS=... goes to cargo test
+test: ## Run all tests; with ARGS=..., which goes to cargo test, only those of cargo
 	@$(services) && cargo test --lib --bins --tests $(ARGS)
+	$(if $(ARGS),,@$(MAKE) --no-print-directory test-contracts)
+
+test-contracts: ## Check openapi/asyncapi.yaml with AsyncAPI's own parser
+	@scripts/node-modules tests/contracts
+	@cd tests/contracts && npm run --silent test
 
 soak: export QUESTS_SOAK = 1
 soak: export PROPTEST_CASES = 5000

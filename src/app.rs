@@ -16,6 +16,7 @@ use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
 use crate::admin::model::ReplayLimit;
 use crate::assessments::service::run_jobs as run_assessment_jobs;
+use crate::asyncapi::Contract;
 use crate::attempts::service::run_recomputes;
 use crate::clock::Clock;
 use crate::config::{Config, ContentLimits};
@@ -55,6 +56,7 @@ pub struct App {
     meetings: MeetingLimits,
     exports: Exports,
     replays: ReplayLimit,
+    contract: Arc<Contract>,
 }
 
 macro_rules! part {
@@ -66,7 +68,7 @@ macro_rules! part {
         }
     )+};
 }
-part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills, users: Users, search: Search, recipe: Arc<Recipe>, hub: Hub, meetings: MeetingLimits, exports: Exports, replays: ReplayLimit);
+part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills, users: Users, search: Search, recipe: Arc<Recipe>, hub: Hub, meetings: MeetingLimits, exports: Exports, replays: ReplayLimit, contract: Arc<Contract>);
 
 /// A service that runs until it is told to stop.
 #[derive(Debug)]
@@ -127,6 +129,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         meetings: MeetingLimits { participants: config.inbox.max_participants.into() },
         exports: Exports::new(limits.max_exports.into()),
         replays: ReplayLimit(config.broker.replay_max_events),
+        contract: Arc::new(Contract::read()?),
     };
     let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
     let observe = Observe { request_timeout: millis(limits.request_timeout_ms), max_header_bytes };

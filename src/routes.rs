@@ -8,6 +8,7 @@ use utoipa_axum::routes;
 use crate::admin::http as admin;
 use crate::app::App;
 use crate::assessments::http::{authoring as assessments, grading, peer, regrade, tries};
+use crate::asyncapi::http as contracts;
 use crate::attempts::http::{self as attempts, reviews, steps as attempt_steps};
 use crate::curriculum::http as curriculum;
 use crate::enrollments::http as enrollments;
@@ -56,6 +57,7 @@ use crate::skill_tags::http as skill_tags;
         (name = "live", description = "Own events as they happen"),
         (name = "learners", description = "What belongs to a learner, as a whole; progress of learners, for other services"),
         (name = "admin", description = "Event log, replays, audit log, erasure; for admins"),
+        (name = "contracts", description = "Messages on RabbitMQ: what goes out and what comes in; no token"),
         (name = "operations", description = "For operators; no token"),
     ),
     components(schemas(quests::Me, crate::quests::model::Sort)),
@@ -152,6 +154,9 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(admin::get_outbox))
         .routes(routes!(admin::unpark_event))
         .routes(routes!(admin::list_audit))
+        .routes(routes!(contracts::get_asyncapi))
+        .routes(routes!(contracts::get_event_schema))
+        .routes(routes!(contracts::show_events))
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_readiness))
         .routes(routes!(health::get_metrics))

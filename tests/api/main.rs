@@ -19,6 +19,7 @@ mod assessments_jobs;
 mod assessments_races;
 mod assessments_results;
 mod assessments_secrecy;
+mod asyncapi;
 mod attempts;
 mod background;
 mod catalogue;

@@ -1,4 +1,4 @@
-//! A consumer on the queue, with a ledger keyed by event id.
+//! A consumer on the queue that holds every message to the contract of events.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -13,6 +13,8 @@ use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use super::contract::CONTRACT;
+
 /// A message as it came.
 #[derive(Debug, Clone)]
 pub struct Received {
@@ -24,6 +26,8 @@ pub struct Received {
 /// Collects everything that is published to an exchange.
 pub struct Consumer {
     received: Arc<Mutex<Vec<Received>>>,
+    /// What broke the contract; a task of its own receives, so the test has to ask.
+    faults: Arc<Mutex<Vec<String>>>,
     arrived: Arc<Notify>,
     connection: Connection,
     queue: String,
@@ -63,27 +67,37 @@ impl Consumer {
             )
             .await
             .unwrap();
-        let received = Arc::new(Mutex::new(Vec::new()));
+        let (received, faults) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
         let arrived = Arc::new(Notify::new());
-        let (ledger, bell) = (Arc::clone(&received), Arc::clone(&arrived));
+        let (ledger, wrong, bell) = (Arc::clone(&received), Arc::clone(&faults), Arc::clone(&arrived));
         tokio::spawn(async move {
             while let Some(Ok(delivery)) = deliveries.next().await {
-                ledger.lock().unwrap().push(Received {
-                    routing_key: delivery.routing_key.to_string(),
-                    properties: delivery.properties.clone(),
-                    body: serde_json::from_slice(&delivery.data).unwrap(),
+                let routing_key = delivery.routing_key.to_string();
+                let body = serde_json::from_slice(&delivery.data).unwrap_or_else(|error| {
+                    wrong.lock().unwrap().push(format!("{routing_key}: no JSON: {error}"));
+                    Value::Null
                 });
+                let faults = CONTRACT.faults_of_message(&routing_key, &delivery.properties, &body);
+                wrong.lock().unwrap().extend(faults.into_iter().map(|fault| format!("{fault}\n  in {body}")));
+                ledger.lock().unwrap().push(Received { routing_key, properties: delivery.properties.clone(), body });
                 bell.notify_waiters();
                 if delivery.acker.ack(BasicAckOptions::default()).await.is_err() {
                     return;
                 }
             }
         });
-        Self { received, arrived, connection, queue }
+        Self { received, faults, arrived, connection, queue }
+    }
+
+    /// Fails when any message so far broke the contract.
+    pub fn keeps_the_contract(&self) {
+        let faults = self.faults.lock().unwrap();
+        assert!(faults.is_empty(), "messages break openapi/asyncapi.yaml:\n{}", faults.join("\n"));
     }
 
     /// Everything so far, in the order of arrival.
     pub fn all(&self) -> Vec<Received> {
+        self.keeps_the_contract();
         self.received.lock().unwrap().clone()
     }
 
@@ -108,10 +122,11 @@ impl Consumer {
         assert!(waited.is_ok(), "waited for {what}, have {}", self.once().len());
     }
 
-    /// Takes its queues and exchanges away again.
+    /// Takes its queues and exchanges away again, and that of the consumer of `examples/` if there is one.
     pub async fn remove(self, exchange: &str) {
+        self.keeps_the_contract();
         let channel = self.connection.create_channel().await.unwrap();
-        for queue in [self.queue.clone(), format!("{exchange}.unrouted")] {
+        for queue in [self.queue.clone(), format!("{exchange}.consumer"), format!("{exchange}.unrouted")] {
             channel.queue_delete(queue.into(), lapin::options::QueueDeleteOptions::default()).await.unwrap();
         }
         for exchange in [exchange.to_owned(), format!("{exchange}.unrouted")] {

@@ -7,6 +7,7 @@
 )]
 
 pub mod broker;
+pub mod contract;
 mod database;
 pub mod embeddings;
 pub mod messages;
@@ -379,10 +380,12 @@ pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
 }
 
-/// The proof that nothing drifted, as `quests verify` gives it.
+/// The proof that nothing drifted, as `quests verify` gives it, and that every event is one of the contract.
 pub async fn verify(pool: &PgPool) {
     let mut connection = pool.acquire().await.unwrap();
     assert_eq!(drifts(&mut connection).await, Vec::<String>::new());
+    drop(connection);
+    contract::CONTRACT.holds_in_the_log(pool).await;
 }
 
 /// What `quests verify` finds, where all events are kept.

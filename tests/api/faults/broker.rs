@@ -9,9 +9,9 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::ledger::{equals_the_database, until_all_arrived};
+use super::ledger;
 use super::node::Node;
-use crate::harness::broker::{Consumer, Received};
+use crate::harness::broker::Consumer;
 use crate::harness::{Client, Service, Setup, database, rounds, token, verify};
 
 /// One learner after the other completes the quest; every answer must be a good one.
@@ -45,6 +45,7 @@ async fn a_broker_restart_under_load_loses_no_event_and_fails_no_request() {
     let setup = Setup { amqp_url: Some(node.url.clone()), args, ..Setup::default() };
     let exchange = setup.exchange.clone();
     let mut consumers = vec![Consumer::start(&node.url, &exchange).await];
+    let ledger = ledger::Consumer::start(&pool, &node.url, &exchange).await;
     let service = Service::start_with(&pool, setup).await;
     let quest = service.author().quest("Restart", 3, 30).await;
     let anonymous = service.anonymous();
@@ -85,9 +86,9 @@ async fn a_broker_restart_under_load_loses_no_event_and_fails_no_request() {
     while let Some(ended) = learners.join_next().await {
         ended.unwrap();
     }
-    let received = || consumers.iter().flat_map(Consumer::all).collect::<Vec<Received>>();
-    until_all_arrived(&pool, received).await;
-    equals_the_database(&pool, &received()).await;
+    ledger.until_all_arrived().await;
+    ledger.equals_the_database().await;
+    consumers.iter().for_each(Consumer::keeps_the_contract);
     verify(&pool).await;
     service.stop().await;
 }

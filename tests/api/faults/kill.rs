@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::gate::Gate;
-use super::ledger::{Acknowledged, equals_the_database, until_all_arrived};
+use super::ledger::{self, Acknowledged};
 use crate::harness::broker::Consumer;
 use crate::harness::process::Process;
 use crate::harness::{Client, amqp_url, database, path_of, rounds, rows, text, token, verify};
@@ -43,6 +43,7 @@ async fn a_service_killed_between_commit_and_publish_loses_nothing() {
     let pool = database().await;
     let exchange = format!("test.{}", Uuid::new_v4());
     let consumer = Consumer::start(&amqp_url(), &exchange).await;
+    let ledger = ledger::Consumer::start(&pool, &amqp_url(), &exchange).await;
     let service = Process::start(&pool, &amqp_url(), &exchange).await;
     let author = service.client_as(Uuid::new_v4(), &["Verified Lecturer"]);
     let (quest, next) = (author.quest("Crash", 3, 100).await, author.quest("Afterwards", 2, 20).await);
@@ -104,8 +105,8 @@ async fn a_service_killed_between_commit_and_publish_loses_nothing() {
             assert!(finish(&learner, quest, &mut acknowledged, &Semaphore::new(0)).await);
         }
     }
-    until_all_arrived(&pool, || consumer.all()).await;
-    equals_the_database(&pool, &consumer.all()).await;
+    ledger.until_all_arrived().await;
+    ledger.equals_the_database().await;
     acknowledged.is_kept(&pool).await;
     verify(&pool).await;
     service.kill().await;

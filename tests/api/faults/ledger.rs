@@ -1,13 +1,21 @@
 //! The consumer's ledger against the database, and what was acknowledged against the database.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
+use lapin::options::{QueueBindOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
 use serde_json::Value;
 use sqlx::PgPool;
+use tokio::task::JoinHandle;
 
+use super::consumer::{begin, consume, handle};
 use crate::harness::broker::Received;
-use crate::harness::{rows, text};
+use crate::harness::{execute, rows, text, wider};
+
+/// The consumer's tables are no part of a test's database.
+const CLEAN: &str = "DROP SCHEMA IF EXISTS consumer CASCADE";
 
 /// What the service said 2xx to.
 #[derive(Debug, Default, Clone)]
@@ -62,42 +70,100 @@ pub async fn until_all_arrived(pool: &PgPool, received: impl Fn() -> Vec<Receive
 }
 
 /// The first message of each event id, in the order of arrival.
-pub fn once(received: &[Received]) -> Vec<&Received> {
+fn once(received: &[Received]) -> Vec<&Received> {
     let mut seen = HashSet::new();
     received.iter().filter(|message| seen.insert(text(&message.body["id"]).to_owned())).collect()
 }
 
-/// The ledger has the events of the database, all of them and no others, each learner's in order
-/// without gaps, and each of them is marked as published.
+/// What the consumer of `examples/` makes of these messages equals the database.
 pub async fn equals_the_database(pool: &PgPool, received: &[Received]) {
-    let first = once(received);
-    let entry = |id: &Value, learner: &Value, number: &Value, kind: &Value| {
-        (text(id).to_owned(), (text(learner).to_owned(), number.as_i64().unwrap(), text(kind).to_owned()))
-    };
-    let ledger: BTreeMap<_, _> = first
-        .iter()
-        .map(|message| {
-            let body = &message.body;
-            entry(&body["id"], &body["subject"], &body["learnerseq"], &body["type"])
-        })
-        .collect();
-    let sql = "SELECT id, auth_user_id, learner_seq, event_type, published_at, parked_at FROM outbox_events";
-    let logged = rows(pool, sql).await;
-    assert!(!logged.is_empty());
-    assert!(logged.iter().all(|row| row["published_at"].is_string() && row["parked_at"].is_null()));
-    let logged: BTreeMap<_, _> = logged
-        .iter()
-        .map(|row| entry(&row["id"], &row["auth_user_id"], &row["learner_seq"], &row["event_type"]))
-        .collect();
-    assert!(ledger == logged, "{} events arrived, {} are in the log", ledger.len(), logged.len());
-
-    let mut last: BTreeMap<&str, i64> = BTreeMap::new();
-    for message in first {
-        let number = last.entry(text(&message.body["subject"])).or_default();
-        assert_eq!(message.body["learnerseq"], *number + 1, "out of order: {}", message.body);
-        *number += 1;
+    execute(pool, CLEAN.to_owned()).await;
+    begin(pool).await.unwrap();
+    for message in received {
+        handle(pool, serde_json::from_value(message.body.clone()).unwrap()).await.unwrap();
     }
-    for row in rows(pool, "SELECT auth_user_id, event_seq FROM learners WHERE event_seq > 0").await {
-        assert_eq!(row["event_seq"], last[text(&row["auth_user_id"])]);
+    ledger_equals_the_database(pool).await;
+}
+
+/// The ledger has the events of the database, all of them and no others, each learner's in order without gaps,
+/// each of them marked as published, and its points are what was granted. Then the ledger goes.
+async fn ledger_equals_the_database(pool: &PgPool) {
+    let ledger = rows(pool, "SELECT event_id AS id, learner, learner_seq, type FROM consumer.ledger ORDER BY 1").await;
+    let logged = "SELECT id, auth_user_id AS learner, learner_seq, event_type AS type FROM outbox_events ORDER BY 1";
+    let logged = rows(pool, logged).await;
+    assert!(!logged.is_empty());
+    assert!(ledger == logged, "{} events arrived, {} are in the log", ledger.len(), logged.len());
+    let stuck = "SELECT id FROM outbox_events WHERE published_at IS NULL OR parked_at IS NOT NULL";
+    assert_eq!(rows(pool, stuck).await, Vec::<Value>::new());
+
+    let order = "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY learner ORDER BY position) AS place FROM consumer.ledger) AS entry
+                 WHERE place <> learner_seq";
+    assert_eq!(rows(pool, order).await, Vec::<Value>::new(), "out of order");
+    let last = "SELECT auth_user_id, event_seq, entries FROM learners
+                LEFT JOIN (SELECT learner, count(*) AS entries FROM consumer.ledger GROUP BY learner) AS its ON learner = auth_user_id
+                WHERE event_seq <> coalesce(entries, 0)";
+    assert_eq!(rows(pool, last).await, Vec::<Value>::new(), "events are missing");
+    let granted = "SELECT auth_user_id AS learner, sum(points)::bigint AS points FROM reward_grants WHERE kind = 'XP'
+                   GROUP BY auth_user_id ORDER BY 1";
+    let paid = "SELECT learner, points FROM consumer.points ORDER BY 1";
+    assert_eq!(rows(pool, paid).await, rows(pool, granted).await, "points are not what was granted");
+    execute(pool, CLEAN.to_owned()).await;
+}
+
+/// The consumer of `examples/`, at work on a queue of its own; its ledger is in the test's database.
+pub struct Consumer {
+    pool: PgPool,
+    work: JoinHandle<()>,
+}
+
+impl Consumer {
+    /// Binds its queue before this returns: nothing that is published from now on misses it.
+    pub async fn start(pool: &PgPool, url: &str, exchange: &str) -> Self {
+        execute(pool, CLEAN.to_owned()).await;
+        begin(pool).await.unwrap();
+        let queue = format!("{exchange}.consumer");
+        let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare(queue.as_str().into(), durable, FieldTable::default()).await.unwrap();
+        let (bind, none) = (QueueBindOptions::default(), FieldTable::default());
+        channel.queue_bind(queue.as_str().into(), exchange.into(), "quests.#".into(), bind, none).await.unwrap();
+        connection.close(200, "done".into()).await.unwrap();
+        let wide = wider(pool, 2).await;
+        let (url, exchange) = (url.to_owned(), exchange.to_owned());
+        let work = tokio::spawn(async move {
+            loop {
+                // It ends with an error when the broker goes, and begins anew.
+                consume(&wide, &url, &exchange, &queue).await.expect_err("it does not end by itself");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        Self { pool: pool.clone(), work }
+    }
+
+    /// Waits until the log is published and all of it is in the ledger; panics when nothing has moved for a
+    /// minute. How long the backlog takes is the machine's affair.
+    pub async fn until_all_arrived(&self) {
+        let (mut last, mut moved) = (Value::Null, Instant::now());
+        loop {
+            assert!(!self.work.is_finished(), "the consumer has died");
+            let sql = "SELECT count(*) AS events, count(published_at) AS published,
+                              (SELECT count(*) FROM consumer.ledger) AS arrived FROM outbox_events";
+            let counts = rows(&self.pool, sql).await.remove(0);
+            if counts["events"] == counts["published"] && counts["events"] == counts["arrived"] {
+                return;
+            }
+            if counts != last {
+                (last, moved) = (counts.clone(), Instant::now());
+            }
+            assert!(moved.elapsed() < Duration::from_mins(1), "the ledger does not catch up: {counts}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Fails unless its ledger equals the database.
+    pub async fn equals_the_database(self) {
+        self.work.abort();
+        ledger_equals_the_database(&self.pool).await;
     }
 }

@@ -2,6 +2,8 @@
 
 mod broker;
 mod clients;
+#[path = "../../../examples/consumer/ledger.rs"]
+mod consumer;
 mod gate;
 mod kill;
 mod ledger;
