@@ -4,7 +4,8 @@
 //! names the few places where neighbours know each other):
 //! `config` `ids` `clock` `origin` `db` `audit` `criteria` `scoring` `user_service`, then `http`, then `outbox` and
 //! `learners`, then `rewards`, `unlocks`, `evidence` and `live`, then `quests`, then `learning_paths` and `enrollments`, then
-//! `curriculum` and `attempts`, then `assessments`, then `integrations`, then `inbox`, then `openapi`, `routes` and `app`.
+//! `curriculum` and `attempts`, then `assessments`, then `integrations`, then `inbox`, then `openapi`, `demo`,
+//! `routes` and `app`.
 
 pub mod app;
 pub mod assessments;
@@ -16,6 +17,7 @@ pub mod config;
 pub mod criteria;
 pub mod curriculum;
 pub mod db;
+pub mod demo;
 pub mod enrollments;
 pub mod evidence;
 pub mod feedback;
