@@ -8,7 +8,7 @@ services = scripts/services up && settings=$$(scripts/services env) && eval "$$s
 quests = "$${CARGO_TARGET_DIR:-target}/debug/quests"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench bench-search bench-latency bench-streams lint openapi prepare env stop reset
+.PHONY: help run test test-browser demo soak bench bench-search bench-latency bench-streams lint openapi prepare env stop reset
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -18,8 +18,18 @@ run: ## Start everything on http://127.0.0.1:8080 with demo data; Ctrl-C stops t
 	@$(services) && cargo build && $(quests) migrate && $(quests) seed && exec scripts/run
 
 test soak: export LOG_FORMAT ?= pretty
-test: ## Run all tests; ARGS=... goes to cargo test
+test: ## Run all tests; with ARGS=..., which goes to cargo test, only those of cargo
 	@$(services) && cargo test --lib --bins --tests $(ARGS)
+	$(if $(ARGS),,@$(MAKE) --no-print-directory test-browser)
+
+test-browser: ## Drive the demo page and the Swagger UI in a browser; compare the page with its sources
+	@scripts/node-modules --chromium clients/demo tests/browser
+	@cd clients/demo && npm run --silent check
+	@$(services) && cargo build && cd tests/browser && npm run --silent test
+
+demo: ## Compile the demo page anew, after clients/demo/src or openapi/openapi.json changed
+	@scripts/node-modules clients/demo
+	@cd clients/demo && npm run --silent build
 
 soak: export QUESTS_SOAK = 1
 soak: export PROPTEST_CASES = 5000

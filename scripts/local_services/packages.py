@@ -33,12 +33,13 @@ def _temporary_file(path, text, mode):
             path.parent.rmdir()
 
 
-def install(names, log):
-    """Installs the packages, their services neither started now nor at the next boot."""
+def install(names, log, by="scripts/services install"):
+    """Installs the packages, their services neither started now nor at the next boot. `by` does that as root."""
     if not shutil.which("apt-get"):
-        raise Trouble(f"not found: {', '.join(names)}. Install them, or set DATABASE_URL and AMQP_URL to servers you have")
+        instead = ", or set DATABASE_URL and AMQP_URL to servers you have" if by.startswith("scripts/services") else ""
+        raise Trouble(f"not found: {', '.join(names)}. Install them{instead}")
     if os.geteuid() != 0:
-        raise Trouble(f"packages are missing ({' '.join(names)}): run `sudo scripts/services install` once")
+        raise Trouble(f"packages are missing ({' '.join(names)}): run `sudo {by}` once")
     say(f"installing Debian packages: {' '.join(names)} (log: {log})")
     # policy-rc.d is how Debian is told not to start services; the second file is read by
     # postgresql-common and keeps it from making a cluster nobody asked for.

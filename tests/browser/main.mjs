@@ -8,7 +8,7 @@ import { startLine, startPage } from "./origins.mjs";
 import { startService } from "./service.mjs";
 import * as swagger from "./swagger.mjs";
 
-const LIMIT = 15_000;
+const LIMIT = 30_000;
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const QUIET = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

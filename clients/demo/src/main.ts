@@ -10,6 +10,8 @@ import { follow } from "./stream.js";
 
 let stop: (() => void) | undefined;
 let reading = 0;
+/** What the problem on the page is about: an action of the learner, or what was to be shown. */
+let problemOf: "action" | "view" = "view";
 
 /** `#/paths/<id>`, `#/paths/<id>/quests/<id>` */
 function place(): { path: string | undefined; quest: string | undefined } {
@@ -22,7 +24,7 @@ async function refresh(): Promise<void> {
   const { path, quest } = place();
   // Shown at once when it is all there; what a newer call has overtaken is not shown.
   const draft = h("div");
-  await tell(async () => {
+  await tell("view", async () => {
     await listPaths(part("paths"), path);
     if (path && quest) await showQuest(draft, path, quest, act);
     else if (path) await showPath(draft, path, act);
@@ -33,20 +35,20 @@ async function refresh(): Promise<void> {
 
 /** A change, and a look at how things stand after it. */
 async function act(work: () => Promise<unknown>): Promise<void> {
-  if (await tell(work)) await refresh();
+  await tell("action", work);
+  await refresh();
 }
 
-/** False when it was refused; the page says why. */
-async function tell(work: () => Promise<unknown>): Promise<boolean> {
+/** When it is refused, the page says why until an action succeeds, or until the view can be shown again. */
+async function tell(kind: "action" | "view", work: () => Promise<unknown>): Promise<void> {
   const place = part("problem");
   try {
     await work();
-    show(place);
-    return true;
+    if (kind === "action" || problemOf === "view") show(place);
   } catch (failure) {
+    problemOf = kind;
     show(place, ...explain(failure));
     place.scrollIntoView({ block: "nearest" });
-    return false;
   }
 }
 
@@ -106,6 +108,7 @@ part("sign-out").addEventListener("click", () => {
 });
 window.addEventListener("hashchange", () => {
   takeFromAddress();
+  show(part("problem"));
   part("content").scrollIntoView();
   void refresh();
 });

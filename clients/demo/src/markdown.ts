@@ -15,7 +15,7 @@ export function markdown(text: string): HTMLElement {
 function paragraph(block: string): HTMLElement {
   const heading = /^(#{1,4})\s+(.*)$/s.exec(block);
   // Below the headings of the page itself.
-  if (heading?.[2]) return h("h5", {}, ...inline(heading[2]));
+  if (heading?.[2]) return h("h4", {}, ...inline(heading[2]));
   const lines = block.split(/\n(?=\s*(?:[-*]|\d+\.)\s)/);
   const item = /^\s*(?:[-*]|\d+\.)\s+/;
   if (lines.every((line) => item.test(line))) {
@@ -25,8 +25,9 @@ function paragraph(block: string): HTMLElement {
 }
 
 function inline(text: string): (Node | string)[] {
-  return text.split(/(`[^`]+`|\*\*[^*]+\*\*)/).map((piece) => {
+  return text.split(/(`[^`]+`|\*\*[^*]+\*\*|\*[^*\s][^*]*\*)/).map((piece) => {
     if (piece.startsWith("`")) return h("code", {}, piece.slice(1, -1));
-    return piece.startsWith("**") ? h("strong", {}, piece.slice(2, -2)) : piece;
+    if (piece.startsWith("**")) return h("strong", {}, piece.slice(2, -2));
+    return /^\*.+\*$/s.test(piece) ? h("em", {}, piece.slice(1, -1)) : piece;
   });
 }

@@ -39,7 +39,7 @@ function nextAction(path: string, next: Schemas["NextAction"]): HTMLElement | nu
     case "startQuest":
     case "continueQuest":
     case "resumeQuest":
-      return h("a", { class: "button", href: `#/paths/${path}/quests/${next.questId}` }, `${verbs[next.kind]}: ${next.title}`);
+      return h("a", { class: "button primary", href: `#/paths/${path}/quests/${next.questId}` }, `${verbs[next.kind]}: ${next.title}`);
     case "wait":
       return badge(`Something opens at ${new Date(next.until).toLocaleString()}`, "muted");
     case "locked":
@@ -81,6 +81,7 @@ function conditions(node: Schemas["Judged"]): string[] {
   const parts = node.of?.filter((part) => part.state !== "met") ?? [];
   if (parts.length > 0) return parts.flatMap(conditions);
   const title = node.title ?? node.skillTag;
+  if (node.op === "questCompleted" && title) return [`complete “${title}”`];
   const target = node.target == null ? "" : ` (${node.current ?? 0} of ${node.target})`;
   return [`${words(node.op).toLowerCase()}${title ? ` “${title}”` : ""}${target}`];
 }

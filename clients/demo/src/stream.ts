@@ -58,8 +58,9 @@ export function follow(listener: Listener): () => void {
         listener.event(JSON.parse(message.data) as LearnerEvent);
       });
     }
-    source.addEventListener("reset", () => {
-      lastId = "";
+    // Events after the last id are not kept any more.
+    source.addEventListener("reset", (message: MessageEvent<string>) => {
+      lastId = message.lastEventId;
       listener.gap();
     });
   }

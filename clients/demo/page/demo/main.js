@@ -8,6 +8,8 @@ import { forget, remember, takeFromAddress, token, who } from "./session.js";
 import { follow } from "./stream.js";
 let stop;
 let reading = 0;
+/** What the problem on the page is about: an action of the learner, or what was to be shown. */
+let problemOf = "view";
 /** `#/paths/<id>`, `#/paths/<id>/quests/<id>` */
 function place() {
     const [, path, quest] = /^#\/paths\/([^/]+)(?:\/quests\/([^/]+))?$/.exec(location.hash) ?? [];
@@ -18,7 +20,7 @@ async function refresh() {
     const { path, quest } = place();
     // Shown at once when it is all there; what a newer call has overtaken is not shown.
     const draft = h("div");
-    await tell(async () => {
+    await tell("view", async () => {
         await listPaths(part("paths"), path);
         if (path && quest)
             await showQuest(draft, path, quest, act);
@@ -32,21 +34,21 @@ async function refresh() {
 }
 /** A change, and a look at how things stand after it. */
 async function act(work) {
-    if (await tell(work))
-        await refresh();
+    await tell("action", work);
+    await refresh();
 }
-/** False when it was refused; the page says why. */
-async function tell(work) {
+/** When it is refused, the page says why until an action succeeds, or until the view can be shown again. */
+async function tell(kind, work) {
     const place = part("problem");
     try {
         await work();
-        show(place);
-        return true;
+        if (kind === "action" || problemOf === "view")
+            show(place);
     }
     catch (failure) {
+        problemOf = kind;
         show(place, ...explain(failure));
         place.scrollIntoView({ block: "nearest" });
-        return false;
     }
 }
 function explain(failure) {
@@ -105,6 +107,7 @@ part("sign-out").addEventListener("click", () => {
 });
 window.addEventListener("hashchange", () => {
     takeFromAddress();
+    show(part("problem"));
     part("content").scrollIntoView();
     void refresh();
 });

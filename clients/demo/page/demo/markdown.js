@@ -15,7 +15,7 @@ function paragraph(block) {
     const heading = /^(#{1,4})\s+(.*)$/s.exec(block);
     // Below the headings of the page itself.
     if (heading?.[2])
-        return h("h5", {}, ...inline(heading[2]));
+        return h("h4", {}, ...inline(heading[2]));
     const lines = block.split(/\n(?=\s*(?:[-*]|\d+\.)\s)/);
     const item = /^\s*(?:[-*]|\d+\.)\s+/;
     if (lines.every((line) => item.test(line))) {
@@ -24,9 +24,11 @@ function paragraph(block) {
     return h("p", {}, ...inline(block));
 }
 function inline(text) {
-    return text.split(/(`[^`]+`|\*\*[^*]+\*\*)/).map((piece) => {
+    return text.split(/(`[^`]+`|\*\*[^*]+\*\*|\*[^*\s][^*]*\*)/).map((piece) => {
         if (piece.startsWith("`"))
             return h("code", {}, piece.slice(1, -1));
-        return piece.startsWith("**") ? h("strong", {}, piece.slice(2, -2)) : piece;
+        if (piece.startsWith("**"))
+            return h("strong", {}, piece.slice(2, -2));
+        return /^\*.+\*$/s.test(piece) ? h("em", {}, piece.slice(1, -1)) : piece;
     });
 }

@@ -40,8 +40,9 @@ export function follow(listener) {
                 listener.event(JSON.parse(message.data));
             });
         }
-        source.addEventListener("reset", () => {
-            lastId = "";
+        // Events after the last id are not kept any more.
+        source.addEventListener("reset", (message) => {
+            lastId = message.lastEventId;
             listener.gap();
         });
     }
