@@ -20,6 +20,7 @@ function place(): { path: string | undefined; quest: string | undefined } {
 }
 
 async function refresh(): Promise<void> {
+  if (!token()) return;
   const mine = (reading += 1);
   const { path, quest } = place();
   // Shown at once when it is all there; what a newer call has overtaken is not shown.
@@ -107,10 +108,14 @@ part("sign-out").addEventListener("click", () => {
   signedIn();
 });
 window.addEventListener("hashchange", () => {
-  takeFromAddress();
   show(part("problem"));
   part("content").scrollIntoView();
-  void refresh();
+  if (takeFromAddress()) {
+    clear();
+    signedIn();
+  } else {
+    void refresh();
+  }
 });
 
 part("origin").textContent = origin || location.origin;

@@ -15,12 +15,13 @@ export function forget(): void {
   localStorage.removeItem(KEY);
 }
 
-/** Takes the token out of the address, where it would stay in the history. */
-export function takeFromAddress(): void {
+/** Takes a token out of the address, where it would stay in the history; false when there is none. */
+export function takeFromAddress(): boolean {
   const given = /^#token=(.+)$/.exec(location.hash)?.[1];
-  if (!given) return;
+  if (!given) return false;
   remember(decodeURIComponent(given));
   history.replaceState(null, "", `${location.pathname}${location.search}`);
+  return true;
 }
 
 /** Who the token is for, as it says itself; only the service can tell whether that is true. */

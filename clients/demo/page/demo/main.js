@@ -16,6 +16,8 @@ function place() {
     return { path, quest };
 }
 async function refresh() {
+    if (!token())
+        return;
     const mine = (reading += 1);
     const { path, quest } = place();
     // Shown at once when it is all there; what a newer call has overtaken is not shown.
@@ -106,10 +108,15 @@ part("sign-out").addEventListener("click", () => {
     signedIn();
 });
 window.addEventListener("hashchange", () => {
-    takeFromAddress();
     show(part("problem"));
     part("content").scrollIntoView();
-    void refresh();
+    if (takeFromAddress()) {
+        clear();
+        signedIn();
+    }
+    else {
+        void refresh();
+    }
 });
 part("origin").textContent = origin || location.origin;
 takeFromAddress();

@@ -10,13 +10,14 @@ export function remember(text) {
 export function forget() {
     localStorage.removeItem(KEY);
 }
-/** Takes the token out of the address, where it would stay in the history. */
+/** Takes a token out of the address, where it would stay in the history; false when there is none. */
 export function takeFromAddress() {
     const given = /^#token=(.+)$/.exec(location.hash)?.[1];
     if (!given)
-        return;
+        return false;
     remember(decodeURIComponent(given));
     history.replaceState(null, "", `${location.pathname}${location.search}`);
+    return true;
 }
 /** Who the token is for, as it says itself; only the service can tell whether that is true. */
 export function who() {
