@@ -9,7 +9,7 @@ import { startService } from "./service.mjs";
 import * as swagger from "./swagger.mjs";
 
 const LIMIT = 30_000;
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const CHROMIUM = process.env.CHROMIUM || "/usr/bin/chromium";
 const QUIET = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync",
@@ -19,21 +19,29 @@ const world = {};
 const toStop = [];
 
 async function stop() {
-  for (const each of toStop.splice(0).reverse()) await each();
+  // What does not end is not waited for.
+  setTimeout(() => process.exit(1), LIMIT).unref();
+  const failures = [];
+  for (const each of toStop.splice(0).reverse()) await each().catch((failure) => failures.push(failure));
+  if (failures.length > 0) throw new AggregateError(failures, String(failures[0]));
 }
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   process.once(signal, () => stop().finally(() => process.exit(130)));
 }
 
-describe("in a browser", () => {
+// Side by side: each has its own context, learner and line.
+describe("in a browser", { concurrency: true }, () => {
   before(async () => {
     accessSync(CHROMIUM, constants.X_OK);
     world.page = await startPage();
     toStop.push(world.page.stop);
     world.service = await startService([world.page.origin]);
     toStop.push(world.service.stop);
-    world.line = await startLine(world.service.origin);
-    toStop.push(world.line.stop);
+    world.newLine = async () => {
+      const line = await startLine(world.service.origin);
+      toStop.push(line.stop);
+      return line;
+    };
     const opened = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: QUIET });
     toStop.push(() => opened.close());
     // Each test in a context of its own, and none waits for ever.

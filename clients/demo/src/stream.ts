@@ -29,9 +29,8 @@ export function follow(listener: Listener): () => void {
   let source: EventSource | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isOver = false;
-  let isFirst = true;
   let failures = 0;
-  /** Where to go on from; none until the first event has come. */
+  /** Where to go on from. */
   let lastId = "";
 
   async function connect(): Promise<void> {
@@ -39,13 +38,12 @@ export function follow(listener: Listener): () => void {
     // EventSource cannot send a header: a ticket stands for the token, for one connection.
     const ticket = await answer(client.POST("/v1/me/events/ticket"));
     if (isOver) return;
-    const resume = lastId ? `&lastEventId=${encodeURIComponent(lastId)}` : "";
-    source = new EventSource(`${origin}${ticket.url}${resume}`);
+    // Until an event has come: from where the log stood when the first ticket was made.
+    lastId ||= String(ticket.lastEventId);
+    source = new EventSource(`${origin}${ticket.url}&lastEventId=${encodeURIComponent(lastId)}`);
     source.onopen = () => {
       failures = 0;
       listener.state("live");
-      if (!isFirst && !lastId) listener.gap();
-      isFirst = false;
     };
     // The ticket is used up: EventSource's own reconnecting would be refused.
     source.onerror = () => {

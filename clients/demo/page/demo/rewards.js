@@ -33,6 +33,8 @@ function sentence({ type, data }) {
             return { what: `+${text("points")} XP`, why: `${data["objectiveType"] === "Quest" ? "Quest" : "Step"}: ${of}` };
         case "SkillPointsGranted":
             return { what: `+${text("points")} ${text("skillName")}`, why: `Skill points: ${of}` };
+        case "QuestStarted":
+            return { what: "Quest begun", why: text("title") };
         case "StepCompleted":
             return { what: "Step completed", why: titles.get(text("stepId")) ?? "" };
         case "QuestCompleted":

@@ -10,9 +10,8 @@ export function follow(listener) {
     let source;
     let timer;
     let isOver = false;
-    let isFirst = true;
     let failures = 0;
-    /** Where to go on from; none until the first event has come. */
+    /** Where to go on from. */
     let lastId = "";
     async function connect() {
         listener.state("connecting");
@@ -20,14 +19,12 @@ export function follow(listener) {
         const ticket = await answer(client.POST("/v1/me/events/ticket"));
         if (isOver)
             return;
-        const resume = lastId ? `&lastEventId=${encodeURIComponent(lastId)}` : "";
-        source = new EventSource(`${origin}${ticket.url}${resume}`);
+        // Until an event has come: from where the log stood when the first ticket was made.
+        lastId ||= String(ticket.lastEventId);
+        source = new EventSource(`${origin}${ticket.url}&lastEventId=${encodeURIComponent(lastId)}`);
         source.onopen = () => {
             failures = 0;
             listener.state("live");
-            if (!isFirst && !lastId)
-                listener.gap();
-            isFirst = false;
         };
         // The ticket is used up: EventSource's own reconnecting would be refused.
         source.onerror = () => {
