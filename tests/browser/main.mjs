@@ -57,6 +57,6 @@ describe("in a browser", { concurrency: true }, () => {
 
   const stories = { ...demo, ...swagger };
   for (const [name, story] of Object.entries(stories)) {
-    it(name.replace(/([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`), { timeout: 2 * LIMIT }, () => story(world));
+    it(name.replace(/([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`), { timeout: 4 * LIMIT }, () => story(world));
   }
 });
