@@ -8,7 +8,7 @@ import { startLine, startPage } from "./origins.mjs";
 import { startService } from "./service.mjs";
 import * as swagger from "./swagger.mjs";
 
-const LIMIT = 30_000;
+const LIMIT = 60_000;
 const CHROMIUM = process.env.CHROMIUM || "/usr/bin/chromium";
 const QUIET = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -57,6 +57,6 @@ describe("in a browser", { concurrency: true }, () => {
 
   const stories = { ...demo, ...swagger };
   for (const [name, story] of Object.entries(stories)) {
-    it(name.replace(/([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`), { timeout: 4 * LIMIT }, () => story(world));
+    it(name.replace(/([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`), { timeout: 3 * LIMIT }, () => story(world));
   }
 });
