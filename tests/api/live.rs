@@ -183,6 +183,7 @@ async fn a_ticket_opens_one_stream_for_a_minute() {
     anonymous.get(&url).await.problem(401, "unauthorized");
     let stranger = service.learner().post("/v1/me/events/ticket", json!({})).await.expect(201);
     assert_eq!(stranger["lastEventId"], 0);
+    Stream::open(&anonymous, text(&stranger["url"]), &[]).await;
     anonymous.get("/v1/me/events?ticket=guessed").await.problem(401, "unauthorized");
     anonymous.get("/v1/me/events").await.problem(401, "unauthorized");
     anonymous.post("/v1/me/events/ticket", json!({})).await.problem(401, "unauthorized");
