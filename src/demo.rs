@@ -35,9 +35,9 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         // Its files are named from /demo.
         .route("/demo/", get(|| async { Redirect::permanent("/demo") }))
         .route("/demo/style.css", file("text/css; charset=utf-8", STYLE));
-    SCRIPTS.into_iter().fold(router, |router, (path, script)| {
-        router.route(path, file("text/javascript; charset=utf-8", script))
-    })
+    SCRIPTS
+        .into_iter()
+        .fold(router, |router, (path, script)| router.route(path, file("text/javascript; charset=utf-8", script)))
 }
 
 fn file<S: Clone + Send + Sync + 'static>(kind: &'static str, text: &'static str) -> axum::routing::MethodRouter<S> {

@@ -18,7 +18,8 @@ async fn the_demo_page_and_what_it_loads_are_there_in_development() {
         let file = entry.unwrap();
         let name = file.file_name().into_string().unwrap();
         let served = anyone.get(&format!("/demo/{name}")).await;
-        let kind = if file.path().extension().is_some_and(|kind| kind == "css") { "text/css" } else { "text/javascript" };
+        let kind =
+            if file.path().extension().is_some_and(|kind| kind == "css") { "text/css" } else { "text/javascript" };
         assert!(served.header("content-type").unwrap().starts_with(kind), "{name}");
         assert_eq!(served.text, std::fs::read_to_string(file.path()).unwrap(), "{name}");
         files += 1;
