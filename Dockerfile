@@ -14,6 +14,7 @@ COPY .sqlx .sqlx
 COPY migrations migrations
 COPY examples examples
 COPY openapi openapi
+COPY clients/demo/page clients/demo/page
 COPY src src
 RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin quests
 

@@ -133,7 +133,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
     };
     let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
     let observe = Observe { request_timeout: millis(limits.request_timeout_ms), max_header_bytes };
-    let router = router(app, observe, &config.cors_origins)?;
+    let router = router(app, observe, &config.cors_origins, config.has_demo_page())?;
     let server_limits = ServerLimits {
         header_timeout: millis(limits.header_timeout_ms),
         max_header_bytes,
@@ -203,7 +203,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
     Ok(Running { address, stop, tasks, patience })
 }
 
-fn router(app: App, observe: Observe, cors_origins: &str) -> Result<Router, String> {
+fn router(app: App, observe: Observe, cors_origins: &str, has_demo_page: bool) -> Result<Router, String> {
     let (routes, document) = routes();
     let swagger = SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", document).config(
         SwaggerConfig::default()
@@ -213,8 +213,10 @@ fn router(app: App, observe: Observe, cors_origins: &str) -> Result<Router, Stri
             .filter(true)
             .doc_expansion("list"),
     );
+    let demo = if has_demo_page { crate::demo::routes() } else { Router::new() };
     Ok(routes
         .merge(Router::<App>::from(swagger))
+        .merge(demo)
         .method_not_allowed_fallback(|| async { axum::http::StatusCode::METHOD_NOT_ALLOWED })
         .fallback(|| async { axum::http::StatusCode::NOT_FOUND })
         .layer(CatchPanicLayer::custom(layers::panicked))

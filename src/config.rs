@@ -327,6 +327,9 @@ pub struct Config {
         value_name = "LIST"
     )]
     pub cors_origins: String,
+    /// Serve the demo page at `/demo`; left out, only with the development secret
+    #[arg(long, env = "DEMO_PAGE", value_name = "BOOL")]
+    pub demo_page: Option<bool>,
     #[command(flatten)]
     pub broker: BrokerConfig,
     #[command(flatten)]
@@ -360,6 +363,14 @@ pub struct Config {
     pub http: HttpLimits,
     #[command(flatten)]
     pub content: ContentLimits,
+}
+
+impl Config {
+    /// Whether anybody may see the demo page here.
+    #[must_use]
+    pub fn has_demo_page(&self) -> bool {
+        self.demo_page.unwrap_or_else(|| self.jwt.jwt_secret == DEVELOPMENT_SECRET)
+    }
 }
 
 impl BrokerConfig {

@@ -5,7 +5,7 @@
 //! `config` `ids` `clock` `origin` `db` `audit` `criteria` `scoring` `user_service`, then `http`, then `asyncapi`,
 //! `outbox` and `learners`, then `admin`, `rewards`, `unlocks`, `evidence` and `live`, then `quests`, then `learning_paths` and
 //! `enrollments`, then `curriculum` and `attempts`, then `assessments`, then `integrations` and `exports`, then `inbox`, then
-//! `openapi`, `routes` and `app`.
+//! `openapi`, `demo`, `routes` and `app`.
 
 pub mod admin;
 pub mod app;
@@ -19,6 +19,7 @@ pub mod config;
 pub mod criteria;
 pub mod curriculum;
 pub mod db;
+pub mod demo;
 pub mod enrollments;
 pub mod evidence;
 pub mod exports;

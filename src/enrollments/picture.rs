@@ -45,13 +45,16 @@ pub struct Picture {
 
 /// What to do now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(tag = "kind", rename_all = "camelCase")]
 pub enum NextAction {
     /// Go on with the quest in progress.
+    #[serde(rename_all = "camelCase")]
     ContinueQuest { quest_id: QuestId, title: String },
     /// Start the first that can be started.
+    #[serde(rename_all = "camelCase")]
     StartQuest { quest_id: QuestId, title: String },
     /// Take up a paused or abandoned quest again.
+    #[serde(rename_all = "camelCase")]
     ResumeQuest { quest_id: QuestId, title: String },
     /// Nothing can be started before this moment.
     Wait { until: DateTime<Utc> },

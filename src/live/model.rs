@@ -22,6 +22,10 @@ pub struct Ticket {
     /// Address of the stream, with the ticket
     #[schema(example = "/v1/me/events?ticket=q1Z0uKkqGSaW1BrhUu0p9cZ5o7k0Xr2m3n4p5q6r7s8")]
     pub url: String,
+    /// Where the learner's log stands. `EventSource` does not tell a page the id of a frame without data: a page
+    /// that has received no event yet opens `url` with this one as `lastEventId`, and misses nothing
+    #[schema(example = 41)]
+    pub last_event_id: i64,
 }
 
 /// An event of the log as it is sent: its number, its type, its envelope.

@@ -26,16 +26,17 @@ pub async fn make_ticket(
     let bytes: [u8; 32] = rand::random();
     let secret = URL_SAFE_NO_PAD.encode(bytes);
     let expires_at = now + TimeDelta::seconds(TICKET_SECONDS);
-    sqlx::query!(
-        "INSERT INTO stream_tickets (ticket_hash, auth_user_id, expires_at) VALUES ($1, $2, $3)",
+    let last = sqlx::query_scalar!(
+        r#"INSERT INTO stream_tickets (ticket_hash, auth_user_id, expires_at) VALUES ($1, $2, $3)
+           RETURNING (SELECT event_seq FROM learners WHERE learners.auth_user_id = $2)"#,
         hash(&secret),
         learner.0,
         expires_at
     )
-    .execute(connection)
+    .fetch_one(connection)
     .await?;
     let url = format!("/v1/me/events?ticket={secret}");
-    Ok(Ticket { secret, expires_at, url })
+    Ok(Ticket { secret, expires_at, url, last_event_id: last.unwrap_or(0) })
 }
 
 fn hash(ticket: &str) -> Vec<u8> {

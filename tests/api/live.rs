@@ -171,6 +171,7 @@ async fn a_ticket_opens_one_stream_for_a_minute() {
         let ticket = reply.expect(201);
         assert_eq!(ticket["url"], location);
         assert_eq!(ticket["expiresAt"], "2026-09-01T08:01:00Z");
+        assert_eq!(ticket["lastEventId"], 1, "where the log stands: the attempt has begun");
         location
     };
     let url = ticket().await;
@@ -180,6 +181,9 @@ async fn a_ticket_opens_one_stream_for_a_minute() {
     let url = ticket().await;
     service.wait(61);
     anonymous.get(&url).await.problem(401, "unauthorized");
+    let stranger = service.learner().post("/v1/me/events/ticket", json!({})).await.expect(201);
+    assert_eq!(stranger["lastEventId"], 0);
+    Stream::open(&anonymous, text(&stranger["url"]), &[]).await;
     anonymous.get("/v1/me/events?ticket=guessed").await.problem(401, "unauthorized");
     anonymous.get("/v1/me/events").await.problem(401, "unauthorized");
     anonymous.post("/v1/me/events/ticket", json!({})).await.problem(401, "unauthorized");

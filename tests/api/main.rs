@@ -27,6 +27,7 @@ mod coding_results;
 mod commands;
 mod curriculum;
 mod curriculum_files;
+mod demo;
 mod enrollments;
 mod events;
 mod faults;
