@@ -252,6 +252,34 @@ async fn messages_wait_for_a_service_that_is_away_and_exchanges_are_taken_as_the
     neighbours.remove().await;
 }
 
+#[tokio::test]
+async fn a_user_who_is_deleted_elsewhere_is_erased_here_however_often_it_is_said() {
+    let pool = database().await;
+    let (service, neighbours) = start(&pool).await;
+    let (author, gone, stays) = (service.author(), service.learner(), service.learner());
+    let quest = author.quest("Leave", 1, 10).await;
+    gone.finish(&quest).await;
+    stays.finish(&quest).await;
+    let known = async |who: Uuid| {
+        !rows(&pool, &format!("SELECT 1 AS one FROM learners WHERE auth_user_id = '{who}'")).await.is_empty()
+    };
+    for _ in 0..2 {
+        neighbours.user_deleted(&json!({"authUserId": gone.id})).await;
+    }
+    // Nobody whom we know.
+    neighbours.user_deleted(&json!({"authUserId": Uuid::new_v4()})).await;
+    until("erased", async || !known(gone.id).await && neighbours.depth("users").await.unwrap().0 == 0).await;
+    assert!(known(stays.id).await);
+    let erased = rows(&pool, "SELECT 1 AS one FROM audit_log WHERE action = 'erase'").await;
+    assert_eq!(erased.len(), 1, "once");
+    let attempts = rows(&pool, "SELECT auth_user_id FROM user_quest_attempts WHERE status = 'Completed'").await;
+    assert_eq!(attempts.len(), 2, "counts stay");
+    assert!(neighbours.dead_now().await.is_none());
+    verify(&pool).await;
+    service.stop().await;
+    neighbours.remove().await;
+}
+
 /// What a hostile message should come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
