@@ -1,6 +1,6 @@
 //! Keeps every learner's experience points up to date from the events; see README.md.
 
-#![allow(clippy::disallowed_methods, reason = "a program of its own: not the service's settings, not its tables")]
+#![allow(clippy::disallowed_methods, reason = "a program of its own, without the service's settings")]
 
 mod ledger;
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 use jsonschema::Validator;
 use lapin::BasicProperties;
-use lapin::types::AMQPValue;
+use lapin::types::{AMQPValue, FieldTable};
 use quests::asyncapi::{published, read};
 use quests::ids::{EventId, LearnerId};
 use quests::outbox::events::Logged;
@@ -102,7 +102,7 @@ impl Contract {
 /// Headers as JSON; a value of another kind than we send shows as what it is.
 pub fn headers_of(properties: &BasicProperties) -> Value {
     let mut headers = Map::new();
-    for (name, value) in properties.headers().iter().flat_map(|table| table.inner()) {
+    for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
         let value = match value {
             AMQPValue::LongString(text) => json!(text.to_string()),
             AMQPValue::Boolean(is) => json!(is),
