@@ -185,10 +185,8 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         messages: chrono::TimeDelta::days(config.inbox.inbox_retention_days.into()),
     };
     if let Some(users) = users.0.filter(|users| config.background_jobs && users.has_token()) {
-        let (db, clock, stop) = (db.clone(), clock.clone(), stop.clone());
         let interval = Duration::from_secs(config.user_service.skill_tree_refresh_seconds);
-        let job = async move { skill_tags::service::run(&db, &clock, &users, interval).await };
-        tasks.spawn(async move { stop.run_until_cancelled(Box::pin(job)).await });
+        tasks.spawn(know_skills(db.clone(), clock.clone(), users, interval, stop.clone()));
     }
     if config.background_jobs {
         let jobs = jobs(db, clock, retention, config.unlock_interval_seconds);
@@ -225,6 +223,11 @@ fn router(app: App, observe: Observe, cors_origins: &str, has_demo_page: bool) -
         .layer(layers::cors(cors_origins)?)
         .layer(from_fn_with_state(observe, layers::observe))
         .with_state(app))
+}
+
+/// Reads the User Service's skill tree until it is told to stop.
+async fn know_skills(db: Db, clock: Clock, users: UserService, interval: Duration, stop: CancellationToken) {
+    stop.run_until_cancelled(Box::pin(skill_tags::service::run(&db, &clock, &users, interval))).await;
 }
 
 #[derive(Debug, Clone, Copy)]

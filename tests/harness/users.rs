@@ -104,10 +104,9 @@ impl Users {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let mode = *self.mode.lock().unwrap();
         match mode {
-            Mode::Well => {}
             Mode::Refuses(status) => return StatusCode::from_u16(status).unwrap().into_response(),
             Mode::Stumbles if call.is_multiple_of(2) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-            Mode::Stumbles => {}
+            Mode::Well | Mode::Stumbles => {}
             Mode::Slow(time) => tokio::time::sleep(time).await,
             Mode::HangsUp => {
                 let cut = [Ok("{\"profile\": "), Err(std::io::Error::other("hung up"))];
