@@ -35,8 +35,7 @@ describe("in a browser", { concurrency: true }, () => {
     accessSync(CHROMIUM, constants.X_OK);
     world.page = await startPage();
     toStop.push(world.page.stop);
-    world.service = await startService([world.page.origin]);
-    toStop.push(world.service.stop);
+    world.service = await startService([world.page.origin], toStop);
     world.newLine = async () => {
       const line = await startLine(world.service.origin);
       toStop.push(line.stop);

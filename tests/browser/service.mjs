@@ -28,8 +28,11 @@ async function sql(statement) {
   }
 }
 
-/** Starts it; origins are those of other servers that may call. */
-export async function startService(origins) {
+/**
+ * Starts it; origins are those of other servers that may call. How to take it away goes into `toStop` first:
+ * a signal may come while it starts.
+ */
+export async function startService(origins, toStop) {
   const name = `quests_browser_${process.pid}`;
   const url = new URL(needed("DATABASE_URL"));
   url.pathname = `/${name}`;
@@ -46,7 +49,6 @@ export async function startService(origins) {
     RUST_LOG: "info",
   };
   const quests = (...options) => execFileSync(binary, options, { env, encoding: "utf8" }).trim();
-  await sql(`CREATE DATABASE ${name}`);
   let server;
   const stop = async () => {
     if (server && server.exitCode === null && server.signalCode === null) {
@@ -57,17 +59,14 @@ export async function startService(origins) {
     await sql(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     rmSync(data, { recursive: true, force: true });
   };
-  try {
-    quests("migrate");
-    quests("seed");
-    server = spawn(binary, ["serve"], { env, stdio: ["ignore", "ignore", "pipe"] });
-    const address = await listening(server);
-    const token = (role, sub) => quests("token", "--role", role, ...(sub ? ["--sub", sub] : []));
-    return { origin: `http://${address}`, token, stop };
-  } catch (failure) {
-    await stop();
-    throw failure;
-  }
+  toStop.push(stop);
+  await sql(`CREATE DATABASE ${name}`);
+  quests("migrate");
+  quests("seed");
+  server = spawn(binary, ["serve"], { env, stdio: ["ignore", "ignore", "pipe"] });
+  const address = await listening(server);
+  const token = (role, sub) => quests("token", "--role", role, ...(sub ? ["--sub", sub] : []));
+  return { origin: `http://${address}`, token };
 }
 
 /** The address that its log names. */
