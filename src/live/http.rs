@@ -40,7 +40,7 @@ pub struct Opening {
 ///
 /// Browsers' `EventSource` cannot send a bearer token: the ticket goes into the address. It is good for one
 /// stream, for 60 seconds.
-#[utoipa::path(post, path = "/v1/me/events/ticket", tag = "live", operation_id = "create_stream_ticket", request_body = Option<serde_json::Value>,
+#[utoipa::path(post, path = "/v1/me/events/ticket", tag = "live", operation_id = "create_stream_ticket",
     responses((status = 201, description = "a ticket", body = Ticket, headers(("Location" = String))), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
 pub async fn create_stream_ticket(command: Command<NoBody>) -> Result<Response, Problem> {
     let Command { caller, transaction, .. } = command;

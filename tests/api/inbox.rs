@@ -246,7 +246,11 @@ async fn messages_wait_for_a_service_that_is_away_and_exchanges_are_taken_as_the
     until("completed", async || status(&learner, &attempt).await == "Completed").await;
     learner.get(&path).await.expect(200);
     // The queue is deleted under us: it comes back.
-    neighbours.channel.queue_delete(neighbours.queue("events").into(), Default::default()).await.unwrap();
+    neighbours
+        .channel
+        .queue_delete(neighbours.queue("events").into(), lapin::options::QueueDeleteOptions::default())
+        .await
+        .unwrap();
     neighbours.until_bound().await;
     service.stop().await;
     neighbours.remove().await;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub struct Neighbours {
     pub channel: Channel,
     name: String,
-    _connection: Connection,
+    connection: Connection,
 }
 
 /// A message that was buried.
@@ -32,7 +32,7 @@ impl Neighbours {
         let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-        Self { channel, name: format!("test.{}", Uuid::new_v4()), _connection: connection }
+        Self { channel, name: format!("test.{}", Uuid::new_v4()), connection }
     }
 
     /// Settings of a service that listens to them.
@@ -77,7 +77,7 @@ impl Neighbours {
     /// Messages that are ready, and consumers; None while there is no such queue.
     pub async fn depth(&self, of: &str) -> Option<(u32, u32)> {
         // A channel of its own: asking for what is not there closes it.
-        let channel = self._connection.create_channel().await.unwrap();
+        let channel = self.connection.create_channel().await.unwrap();
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let queue = channel.queue_declare(self.queue(of).into(), passive, FieldTable::default()).await.ok()?;
         let depth = (queue.message_count(), queue.consumer_count());

@@ -1,4 +1,4 @@
-//! A listener on a live stream, as a browser's EventSource reads it.
+//! A listener on a live stream, as a browser's `EventSource` reads it.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl Frame {
 pub struct Stream {
     response: reqwest::Response,
     buffer: String,
-    /// As EventSource keeps it
+    /// As `EventSource` keeps it
     pub last_id: Option<String>,
 }
 
@@ -96,7 +96,8 @@ impl Stream {
     /// All events of a client so far, as they stand on the wire.
     pub async fn text_of(client: &Client, events: usize) -> String {
         let mut stream = Self::open(client, "/v1/me/events?lastEventId=0", &[]).await;
-        stream.logged(events).await.iter().map(|frame| format!("{frame:?}\n{}\n", frame.data)).collect()
+        let frames = stream.logged(events).await;
+        frames.iter().flat_map(|frame| [format!("{frame:?}"), frame.data.clone()]).collect::<Vec<_>>().join("\n")
     }
 
     /// The next events of the log, without hints.

@@ -106,7 +106,7 @@ async fn whatever_is_wrong_at_the_broker_requests_go_on_and_the_relay_resumes() 
             format!("{exchange}.ledger").into(),
             exchange.as_str().into(),
             "quests.#".into(),
-            bind.clone(),
+            bind,
             FieldTable::default(),
         )
         .await
