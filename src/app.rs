@@ -19,7 +19,7 @@ use crate::assessments::service::run_jobs as run_assessment_jobs;
 use crate::asyncapi::Contract;
 use crate::attempts::service::run_recomputes;
 use crate::clock::Clock;
-use crate::config::{Config, ContentLimits};
+use crate::config::{Config, ContentLimits, HttpLimits};
 use crate::db::Db;
 use crate::enrollments::service::{Skills, run_reevaluations, run_schedule};
 use crate::exports::Exports;
@@ -91,6 +91,15 @@ impl Running {
     }
 }
 
+fn command_limits(limits: &HttpLimits) -> CommandLimits {
+    CommandLimits {
+        max_body_bytes: limits.max_body_bytes,
+        max_upload_bytes: limits.max_curriculum_bytes,
+        body_timeout: Duration::from_millis(limits.body_timeout_ms),
+        idempotency_key_age: chrono::TimeDelta::hours(limits.idempotency_key_hours.into()),
+    }
+}
+
 /// Starts everything on `listener`.
 ///
 /// # Errors
@@ -113,12 +122,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         db: db.clone(),
         clock: clock.clone(),
         auth: Authenticator::new(&config.jwt, &config.jwks, config.role_map.clone(), clock.clone())?,
-        commands: CommandLimits {
-            max_body_bytes: limits.max_body_bytes,
-            max_upload_bytes: limits.max_curriculum_bytes,
-            body_timeout: millis(limits.body_timeout_ms),
-            idempotency_key_age: chrono::TimeDelta::hours(limits.idempotency_key_hours.into()),
-        },
+        commands: command_limits(limits),
         content: Arc::new(config.content.clone()),
         health: Health { broker },
         skills: Skills::new(&config.user_service, users.clone()),

@@ -40,7 +40,8 @@ async fn old_events(pool: &PgPool, count: usize) {
              INSERT INTO outbox_events (id, auth_user_id, learner_seq, event_type, correlation_id, occurred_at, data, published_at)
              SELECT gen_random_uuid(), md5(who::text)::uuid, n, 'QuestStarted', 'old',
                     TIMESTAMPTZ '2026-08-01T00:00:00Z' + n * INTERVAL '1 minute',
-                    jsonb_build_object('authUserId', md5(who::text)::uuid, 'n', n), TIMESTAMPTZ '2026-08-31T00:00:00Z'
+                    jsonb_build_object('authUserId', md5(who::text)::uuid, 'questId', gen_random_uuid(),
+                        'attemptId', gen_random_uuid(), 'title', 'Quest ' || n), TIMESTAMPTZ '2026-08-31T00:00:00Z'
              FROM numbered ORDER BY n, who"
         ),
     )
