@@ -143,6 +143,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         max_header_bytes,
         max_connections: limits.max_connections,
         drain_timeout: millis(limits.drain_timeout_ms),
+        write_timeout: millis(limits.write_timeout_ms),
     };
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     crate::http::health::recorder();

@@ -237,6 +237,9 @@ pub struct HttpLimits {
     /// Open connections; further ones wait
     #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 10_000, value_name = "N")]
     pub max_connections: usize,
+    /// Longest time that a client may take to receive what was sent to it, in milliseconds; then its connection ends
+    #[arg(long, env = "WRITE_TIMEOUT_MS", default_value_t = 60_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1_000..=600_000))]
+    pub write_timeout_ms: u64,
     /// Longest time that open requests get when the service stops, in milliseconds
     #[arg(long, env = "DRAIN_TIMEOUT_MS", default_value_t = 20_000, value_name = "MS")]
     pub drain_timeout_ms: u64,

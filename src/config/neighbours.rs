@@ -89,7 +89,7 @@ pub struct InboxConfig {
     #[arg(long, env = "INBOX_QUEUE", default_value = "quests.inbox", value_name = "NAME")]
     pub inbox_queue: String,
     /// Messages of one queue that are under way at a time
-    #[arg(long, env = "INBOX_PREFETCH", default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, env = "INBOX_PREFETCH", default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub inbox_prefetch: u16,
     /// Largest message, in bytes; a larger one is dead
     #[arg(long, env = "INBOX_MAX_BYTES", default_value_t = 262_144, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..=16_777_216))]

@@ -12,7 +12,7 @@ use crate::http::{Caller, Problem};
 
 /// Take out all own data
 ///
-/// One JSON document, streamed: everything that is stored of the caller, as of one moment. Answer keys and the names of
+/// One JSON document, streamed: what is stored of the caller, as of one moment. Answer keys and the names of
 /// tests are in it no more than anywhere else, nor are grades that the feedback policy holds back, nor who graded or
 /// reviewed. docs/api.md describes its members.
 #[utoipa::path(get, path = "/v1/me/export", tag = "learners", operation_id = "export_my_data",

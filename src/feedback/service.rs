@@ -129,6 +129,12 @@ pub async fn resolve(
     id: FeedbackId,
     resolution: Option<&str>,
 ) -> Result<Feedback, Refusal> {
+    // Under the lock of who gave it: what is said of somebody who is being erased must not come after.
+    let giver = sqlx::query_scalar!("SELECT auth_user_id FROM quest_feedback WHERE id = $1", id.0)
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or(Refusal::NotFound("feedback"))?;
+    learners::lock(connection, LearnerId(giver), origin).await?;
     let resolved = sqlx::query_as!(
         Feedback,
         r#"UPDATE quest_feedback SET resolved_at = coalesce(resolved_at, $2), resolved_by = $3, resolution = $4 WHERE id = $1

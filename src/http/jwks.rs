@@ -125,7 +125,7 @@ impl Jwks {
         }
         self.fetch(now).await;
         let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.find(id).is_none() {
+        if known.find(id).is_none() && !known.is_away {
             known.spared_until = Some(now + self.0.spare);
         }
     }
@@ -151,7 +151,8 @@ impl Jwks {
         match fetched {
             Ok(keys) => known.keys = keys,
             Err(error) => {
-                known.spared_until = Some(now + self.0.spare);
+                // What has failed just now may answer in a moment; what is unknown stays so for longer.
+                known.spared_until = Some(now + self.0.spare.min(AFTER_FAILURE));
                 drop(known);
                 tracing::warn!(error, "the keys of tokens cannot be fetched");
                 metrics::counter!("jwks_failures_total").increment(1);
@@ -185,6 +186,9 @@ impl Known {
         self.spared_until.is_some_and(|until| now < until)
     }
 }
+
+/// How long an address that has failed is left in peace.
+const AFTER_FAILURE: TimeDelta = TimeDelta::seconds(1);
 
 /// The keys of a set that we can use; what we cannot is for others.
 fn keys_of(body: &[u8]) -> Result<HashMap<String, (Algorithm, Arc<DecodingKey>)>, String> {

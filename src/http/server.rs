@@ -8,6 +8,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +21,7 @@ pub struct ServerLimits {
     pub max_header_bytes: usize,
     pub max_connections: usize,
     pub drain_timeout: Duration,
+    pub write_timeout: Duration,
 }
 
 /// Serves until `stop`, then lets open requests finish, for as long as the drain time allows.
@@ -55,6 +58,11 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, 
         };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        // Who reads nothing more of what was sent is let go by the kernel; hyper waits for such a one for ever.
+        #[cfg(target_os = "linux")]
+        if let Err(error) = SockRef::from(&stream).set_tcp_user_timeout(Some(limits.write_timeout)) {
+            tracing::debug!(%error, "TCP_USER_TIMEOUT could not be set");
         }
         let service = TowerToHyperService::new(router.clone());
         let (builder, watcher, stop) = (builder.clone(), graceful.watcher(), stop.clone());

@@ -120,13 +120,21 @@ impl From<Refusal> for Trouble {
     fn from(refusal: Refusal) -> Self {
         let text = refusal.to_string();
         let Refusal::Database(error) = refusal else { return Self::Dead(text) };
-        let code = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
-        match code.as_deref().and_then(|code| code.get(..2)) {
+        let code = match &error {
+            sqlx::Error::Database(error) => error.code().map(std::borrow::Cow::into_owned),
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => return Self::Away(text),
+            // A connection broke; but one of ours that took too long may have had too much to do.
+            sqlx::Error::Io(error) if error.kind() != std::io::ErrorKind::TimedOut => return Self::Away(text),
+            _ => return Self::Refused(text),
+        };
+        let code = code.unwrap_or_default();
+        match code.get(..2).unwrap_or_default() {
             // What the database cannot represent, e.g. a NUL in a text.
-            Some("22") => Self::Dead(text),
-            // Rules and conflicts; everything else (connections, resources, shut-down) is about the database.
-            Some("23" | "40" | "42" | "XX" | "P0") => Self::Refused(text),
-            _ => Self::Away(text),
+            "22" => Self::Dead(text),
+            // Connections, resources, shut-down, its disk.
+            "08" | "53" | "55" | "58" => Self::Away(text),
+            "57" if code != "57014" => Self::Away(text),
+            _ => Self::Refused(text),
         }
     }
 }
@@ -165,7 +173,7 @@ impl Inbox {
                     }
                 };
                 if let Some(reason) = reason {
-                    tracing::error!(reason, "a message is dead");
+                    tracing::error!(reason = reason.chars().take(500).collect::<String>(), "a message is dead");
                     count(source, "dead");
                     link.bury(delivery, &reason).await?;
                     return Ok(true);

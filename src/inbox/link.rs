@@ -8,10 +8,15 @@ use lapin::options::{
     QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{Channel, Confirmation, Connection, ConnectionProperties, Consumer, ErrorKind, ExchangeKind};
+use lapin::{
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer, ErrorKind, ExchangeKind,
+};
 
 use super::message::Source;
 use crate::config::{BrokerConfig, InboxConfig};
+
+/// A reason may quote what was wrong, however long that is.
+const MAX_REASON_CHARS: usize = 500;
 
 /// Any error ends the link: what was not acknowledged comes again over the next one.
 #[derive(Debug, thiserror::Error)]
@@ -95,18 +100,12 @@ impl Link {
         Ok(())
     }
 
-    /// Puts a message that can never be taken in aside, as it was, with the reason; then acknowledges it.
+    /// Puts a message that can never be taken in aside, its body as it was, with the reason; then acknowledges it.
     ///
     /// # Errors
     /// When the broker does not confirm it; the message comes again then.
     pub async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<(), Broken> {
-        let mut headers = delivery.properties.headers().clone().unwrap_or_default();
-        let text = |text: &str| AMQPValue::LongString(text.to_owned().into());
-        headers.insert("x-reason".into(), text(reason));
-        headers.insert("x-queue".into(), text(self.queue.as_str()));
-        headers.insert("x-exchange".into(), text(delivery.exchange.as_str()));
-        headers.insert("x-routing-key".into(), text(delivery.routing_key.as_str()));
-        let properties = delivery.properties.clone().with_headers(headers).with_delivery_mode(2);
+        let properties = epitaph(delivery, self.queue.as_str(), reason);
         let publish = async {
             let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
             let confirm =
@@ -129,6 +128,40 @@ impl Link {
             Err(_) => tracing::debug!("the broker did not answer the goodbye"),
         }
     }
+}
+
+/// What a dead message carries. The sender's headers stay behind: some tell the broker what to do with a message
+/// (`CC`, `expiration`, `user_id`), and together with the reason they could be more than a frame holds.
+fn epitaph(delivery: &Delivery, queue: &str, reason: &str) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    let said = [
+        ("x-reason", reason),
+        ("x-queue", queue),
+        ("x-exchange", delivery.exchange.as_str()),
+        ("x-routing-key", delivery.routing_key.as_str()),
+    ];
+    for (name, text) in said {
+        let text: String = text.chars().take(MAX_REASON_CHARS).collect();
+        headers.insert(name.into(), AMQPValue::LongString(text.into()));
+    }
+    let its = &delivery.properties;
+    let mut properties = BasicProperties::default().with_headers(headers).with_delivery_mode(2);
+    if let Some(id) = its.message_id() {
+        properties = properties.with_message_id(id.clone());
+    }
+    if let Some(id) = its.correlation_id() {
+        properties = properties.with_correlation_id(id.clone());
+    }
+    if let Some(kind) = its.kind() {
+        properties = properties.with_type(kind.clone());
+    }
+    if let Some(kind) = its.content_type() {
+        properties = properties.with_content_type(kind.clone());
+    }
+    if let Some(time) = its.timestamp() {
+        properties = properties.with_timestamp(*time);
+    }
+    properties
 }
 
 /// The exchange is the other service's: it is only made where it is not there yet, so that nothing sent is lost.

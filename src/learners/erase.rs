@@ -32,13 +32,15 @@ struct Erased {
 /// The database's.
 pub async fn erase(connection: &mut PgConnection, origin: &Origin, learner: LearnerId) -> Result<bool, sqlx::Error> {
     let erased = Erased { old: learner.0, new: Uuid::new_v4(), salt: Uuid::new_v4().to_string() };
+    // Every stored answer and the whole audit log are read: for that it may take as long as its transaction.
+    sqlx::query!("SELECT set_config('statement_timeout', '0', true)").fetch_one(&mut *connection).await?;
     lock(connection, learner, origin).await?;
-    let mut changed = traces(connection, &erased).await?;
+    let names = names(connection, &erased).await?;
+    let mut changed = authored(connection, &erased).await?;
     changed += progress(connection, &erased).await?;
     changed += work(connection, &erased).await?;
     changed += reviews(connection, origin, &erased).await?;
     changed += books(connection, &erased).await?;
-    changed += authored(connection, &erased).await?;
     changed += outbox::erase(connection, origin, erased.old, erased.new, &erased.salt).await?;
     change!(connection, changed, "DELETE FROM learner_skill_levels WHERE auth_user_id = $1", erased.old);
     // Who waits for this row's lock finds none under the old id, and begins as somebody new.
@@ -51,6 +53,8 @@ pub async fn erase(connection: &mut PgConnection, origin: &Origin, learner: Lear
         erased.new,
         origin.clock.now()
     );
+    // Last, so that what others have said of them meanwhile is seen.
+    changed += traces(connection, &erased, &names).await?;
     if changed == 0 {
         return Ok(false);
     }
@@ -61,10 +65,9 @@ pub async fn erase(connection: &mut PgConnection, origin: &Origin, learner: Lear
     Ok(true)
 }
 
-/// Stored answers and the audit log: they speak of a learner by any id that belongs to one.
-async fn traces(connection: &mut PgConnection, erased: &Erased) -> Result<u64, sqlx::Error> {
-    let mut changed = 0;
-    let names = sqlx::query_scalar!(
+/// Every id that belongs to a learner: others speak of a learner by any of them.
+async fn names(connection: &mut PgConnection, erased: &Erased) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
         r#"SELECT $1::uuid AS "id!"
            UNION ALL SELECT id FROM user_quest_attempts WHERE auth_user_id = $1
            UNION ALL SELECT submission.id FROM quest_submissions AS submission
@@ -79,8 +82,13 @@ async fn traces(connection: &mut PgConnection, erased: &Erased) -> Result<u64, s
            UNION ALL SELECT id FROM unlock_overrides WHERE auth_user_id = $1"#,
         erased.old
     )
-    .fetch_all(&mut *connection)
-    .await?;
+    .fetch_all(connection)
+    .await
+}
+
+/// Stored answers and the audit log.
+async fn traces(connection: &mut PgConnection, erased: &Erased, names: &[Uuid]) -> Result<u64, sqlx::Error> {
+    let mut changed = 0;
     change!(
         connection,
         changed,
@@ -89,7 +97,7 @@ async fn traces(connection: &mut PgConnection, erased: &Erased) -> Result<u64, s
                                         '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}', 'g') AS found (id)
              WHERE found.id[1]::uuid IN (SELECT unnest($2::uuid[])))",
         erased.old,
-        &names
+        names
     );
     change!(
         connection,
@@ -110,7 +118,7 @@ async fn traces(connection: &mut PgConnection, erased: &Erased) -> Result<u64, s
         erased.old,
         erased.new,
         erased.salt,
-        &names
+        names
     );
     Ok(changed)
 }

@@ -1,7 +1,6 @@
 //! The live stream over HTTP.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::request::Parts;
@@ -14,7 +13,7 @@ use sqlx::PgPool;
 use tokio::sync::mpsc;
 use utoipa::IntoParams;
 
-use super::hub::{Full, Hub, Place};
+use super::hub::{Full, Hub, PATIENCE, Place};
 use super::model::{self, Ticket};
 use super::service;
 use crate::clock::Clock;
@@ -80,11 +79,15 @@ pub async fn stream_events(
             use axum::extract::FromRequestParts;
             <Caller as FromRequestParts<Authenticator>>::from_request_parts(&mut parts, &auth).await?.learner()
         }
-        Some(ticket) => service::use_ticket(&db.pool, ticket, clock.now())
-            .await?
-            .ok_or_else(|| Problem::new(Code::Unauthorized, "the ticket is unknown, used or too old; get another"))?,
+        Some(ticket) => service::holder(&db.pool, ticket, clock.now()).await?.ok_or_else(spent)?,
     };
     let place = hub.enter(learner).map_err(|full| refused(full, &hub))?;
+    // Only now, so that a stream which finds no place costs no ticket.
+    if let Some(ticket) = &opening.ticket
+        && !service::use_ticket(&db.pool, ticket).await?
+    {
+        return Err(spent());
+    }
     let head = service::heads(&db.pool, &[learner.0]).await?.first().map_or(0, |(_, head)| *head);
     let (first, state) = match last {
         // From now on.
@@ -101,6 +104,10 @@ pub async fn stream_events(
     // Proxies that buffer answers would hold events back.
     Ok(([(header::CACHE_CONTROL, "no-store"), (header::HeaderName::from_static("x-accel-buffering"), "no")], sse)
         .into_response())
+}
+
+fn spent() -> Problem {
+    Problem::new(Code::Unauthorized, "the ticket is unknown, used or too old; get another")
 }
 
 /// The header wins: `EventSource` sends it when it connects again, with the address as it was.
@@ -170,24 +177,24 @@ async fn catch_up(pool: &PgPool, learner: LearnerId, seq: i64, changes: bool) ->
         // In this order: what is committed between the two is seen by the second.
         let head = service::heads(pool, &[learner.0]).await?.first().map_or(0, |(_, head)| *head);
         let events = service::after(pool, &[learner.0], &[seq]).await?;
-        match (events.first(), events.last()) {
-            (Some(first), Some(last)) if first.learner_seq == seq + 1 => {
+        let kept = events.iter().zip(seq + 1..).take_while(|(event, number)| event.learner_seq == *number).count();
+        let events = &events[..kept];
+        match events.last() {
+            Some(last) if head >= seq => {
                 let changes = changes || events.iter().any(|event| model::changes_recommendations(&event.event_type));
                 let next = Reading::Behind { seq: last.learner_seq, changes };
                 Ok((events.iter().map(model::frame).collect(), Some(next)))
             }
-            (None, _) if head <= seq => Ok((Vec::new(), None)),
-            // Something between is not kept any more.
+            None if head == seq => Ok((Vec::new(), None)),
+            // Something between is not kept any more, or the numbers have begun anew.
             _ => Ok((vec![model::reset(head)], Some(Reading::Behind { seq: head, changes: false }))),
         }
     };
-    let read: Result<_, sqlx::Error> = read.await;
+    let read: Result<Result<_, sqlx::Error>, _> = tokio::time::timeout(PATIENCE, read).await;
     match read {
-        Ok(read) => Some(read),
-        Err(error) => {
-            tracing::warn!(%error, "a stream ends: the log cannot be read");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            None
-        }
+        Ok(Ok(read)) => return Some(read),
+        Ok(Err(error)) => tracing::warn!(%error, "a stream ends: the log cannot be read"),
+        Err(_) => tracing::warn!("a stream ends: the log does not answer"),
     }
+    None
 }

@@ -19,6 +19,9 @@ const BACKLOG: usize = 256;
 /// Learners whose events are read in one statement.
 const LEARNERS: usize = 50;
 
+/// Longest the log may take to answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Limits of streams.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamLimits {
@@ -121,20 +124,23 @@ impl Hub {
         }
     }
 
-    /// The learners with streams, and the number from which on they need events.
-    fn wanted(&self) -> HashMap<LearnerId, i64> {
+    /// The learners with streams, and where the first and the last of each one's streams stand.
+    fn wanted(&self) -> HashMap<LearnerId, (i64, i64)> {
         let state = self.state();
-        let of = |readers: &[Reader]| readers.iter().filter_map(|reader| Some(reader.live.as_ref()?.seq)).min();
+        let of = |readers: &[Reader]| {
+            let seqs = readers.iter().filter_map(|reader| Some(reader.live.as_ref()?.seq));
+            Some((seqs.clone().min()?, seqs.max()?))
+        };
         state.learners.iter().filter_map(|(learner, readers)| Some((*learner, of(readers)?))).collect()
     }
 
-    /// Gives events of one learner, in order, to the learner's streams. `head` is the learner's last number.
-    fn give(&self, learner: LearnerId, events: &[Logged], head: i64) {
+    /// Gives a learner's streams what was read of the learner's events.
+    fn give(&self, learner: LearnerId, read: &Read) {
         let mut state = self.state();
         let Some(readers) = state.learners.get_mut(&learner) else { return };
         for reader in readers {
             let Some(live) = &mut reader.live else { continue };
-            if let Err(error) = live.give(events, head) {
+            if let Err(error) = live.give(read) {
                 // Slow, or gone just now: the log has what it misses.
                 if let mpsc::error::TrySendError::Full(_) = error {
                     metrics::counter!("streams_dropped_total").increment(1);
@@ -145,24 +151,51 @@ impl Hub {
     }
 }
 
+/// What the log has said of a learner.
+struct Read<'a> {
+    /// The number after which was asked: where the learner's first stream stood.
+    from: i64,
+    /// Where the last one stood then.
+    to: i64,
+    /// Number of the learner's last event, read before the events; 0 for who is unknown.
+    head: i64,
+    /// In order; as many as are read in one go, or all.
+    events: &'a [Logged],
+}
+
 impl Live {
-    fn give(&mut self, events: &[Logged], head: i64) -> Result<(), mpsc::error::TrySendError<Frame>> {
-        let mut changes = false;
-        let new = &events[events.partition_point(|event| event.learner_seq <= self.seq)..];
-        // What lies between was removed by age meanwhile.
-        if new.first().map_or(self.seq < head, |first| first.learner_seq != self.seq + 1) {
-            self.frames.try_send(model::reset(head))?;
-            self.seq = head;
+    fn give(&mut self, read: &Read) -> Result<(), mpsc::error::TrySendError<Frame>> {
+        // The numbers have begun anew: this is somebody else under the same id.
+        if read.head < self.seq && self.seq <= read.to {
+            return self.reset(read.head);
+        }
+        // It has begun to listen after the question was asked: the next answer is for it.
+        if self.seq < read.from {
             return Ok(());
         }
+        let mut changes = false;
+        let new = &read.events[read.events.partition_point(|event| event.learner_seq <= self.seq)..];
         for event in new {
+            // What lies between was removed by age meanwhile.
+            if event.learner_seq != self.seq + 1 {
+                return self.reset(read.head);
+            }
             self.frames.try_send(model::frame(event))?;
             self.seq = event.learner_seq;
             changes |= model::changes_recommendations(&event.event_type);
         }
+        if read.events.is_empty() && self.seq < read.head {
+            return self.reset(read.head);
+        }
         if changes {
             self.frames.try_send(model::recommendations_changed())?;
         }
+        Ok(())
+    }
+
+    fn reset(&mut self, head: i64) -> Result<(), mpsc::error::TrySendError<Frame>> {
+        self.frames.try_send(model::reset(head))?;
+        self.seq = head;
         Ok(())
     }
 }
@@ -209,8 +242,11 @@ pub async fn run(hub: Hub, pool: PgPool, every: Duration, stop: CancellationToke
             if hub.wanted().is_empty() {
                 hub.opened.notified().await;
             }
-            if let Err(error) = feed(&hub, &pool).await {
-                tracing::warn!(%error, "streams wait for the database");
+            // A connection that has fallen silent says nothing, not even an error.
+            match tokio::time::timeout(PATIENCE, feed(&hub, &pool)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "streams wait for the database"),
+                Err(_) => tracing::warn!("streams wait for the database, which does not answer"),
             }
             tokio::time::sleep(every).await;
         }
@@ -223,21 +259,21 @@ pub async fn run(hub: Hub, pool: PgPool, every: Duration, stop: CancellationToke
 async fn feed(hub: &Hub, pool: &PgPool) -> Result<(), sqlx::Error> {
     let wanted = hub.wanted();
     let learners: Vec<Uuid> = wanted.keys().map(|learner| learner.0).collect();
-    let heads = service::heads(pool, &learners).await?;
-    let behind: Vec<(LearnerId, i64, i64)> = heads
-        .into_iter()
-        .filter_map(|(learner, head)| Some((learner, *wanted.get(&learner)?, head)))
-        .filter(|(_, seq, head)| seq < head)
-        .collect();
+    // In this order: what is committed between the two statements is seen by the second.
+    let heads: HashMap<LearnerId, i64> = service::heads(pool, &learners).await?.into_iter().collect();
+    let head = |learner: &LearnerId| heads.get(learner).copied().unwrap_or(0);
+    let behind: Vec<(LearnerId, (i64, i64))> =
+        wanted.into_iter().filter(|(learner, (first, last))| head(learner) > *first || head(learner) < *last).collect();
     for some in behind.chunks(LEARNERS) {
-        let (ids, seqs): (Vec<Uuid>, Vec<i64>) = some.iter().map(|(learner, seq, _)| (learner.0, *seq)).unzip();
+        let (ids, seqs): (Vec<Uuid>, Vec<i64>) = some.iter().map(|(learner, (first, _))| (learner.0, *first)).unzip();
         let events = service::after(pool, &ids, &seqs).await?;
         let by_learner: HashMap<LearnerId, &[Logged]> = events
             .chunk_by(|one, next| one.auth_user_id == next.auth_user_id)
             .filter_map(|events| Some((events.first()?.auth_user_id, events)))
             .collect();
-        for (learner, _, head) in some {
-            hub.give(*learner, by_learner.get(learner).copied().unwrap_or_default(), *head);
+        for (learner, (from, to)) in some {
+            let events = by_learner.get(learner).copied().unwrap_or_default();
+            hub.give(*learner, &Read { from: *from, to: *to, head: head(learner), events });
         }
     }
     Ok(())

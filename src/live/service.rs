@@ -14,7 +14,8 @@ use crate::outbox::events::Logged;
 /// How long a ticket is good for, in seconds.
 const TICKET_SECONDS: i64 = 60;
 
-/// Makes a ticket for one stream of a learner. Only its hash is kept.
+/// Makes a ticket for one stream of a learner. The table keeps only its hash; a repetition under an `Idempotency-Key` is told the
+/// same one, which may be used by then.
 ///
 /// # Errors
 /// The database's.
@@ -43,18 +44,27 @@ fn hash(ticket: &str) -> Vec<u8> {
     Sha256::digest(ticket).to_vec()
 }
 
-/// The learner of a ticket, which is used up with that; None when it is unknown, used or too old.
+/// The learner of a ticket; None when it is unknown, used or too old.
 ///
 /// # Errors
 /// The database's.
-pub async fn use_ticket(pool: &PgPool, ticket: &str, now: DateTime<Utc>) -> Result<Option<LearnerId>, sqlx::Error> {
-    let used = sqlx::query!(
-        "DELETE FROM stream_tickets WHERE ticket_hash = $1 RETURNING auth_user_id, expires_at",
-        hash(ticket)
+pub async fn holder(pool: &PgPool, ticket: &str, now: DateTime<Utc>) -> Result<Option<LearnerId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT auth_user_id AS "learner: LearnerId" FROM stream_tickets WHERE ticket_hash = $1 AND expires_at > $2"#,
+        hash(ticket),
+        now
     )
     .fetch_optional(pool)
-    .await?;
-    Ok(used.filter(|ticket| ticket.expires_at > now).map(|ticket| LearnerId(ticket.auth_user_id)))
+    .await
+}
+
+/// Uses a ticket up; false when somebody else has.
+///
+/// # Errors
+/// The database's.
+pub async fn use_ticket(pool: &PgPool, ticket: &str) -> Result<bool, sqlx::Error> {
+    let used = sqlx::query!("DELETE FROM stream_tickets WHERE ticket_hash = $1", hash(ticket)).execute(pool).await?;
+    Ok(used.rows_affected() == 1)
 }
 
 /// The numbers of the last events of learners; who is unknown to us is left out.

@@ -26,8 +26,10 @@ macro_rules! delete_all {
 pub async fn prune(db: &Db, events: DateTime<Utc>, keys: DateTime<Utc>) -> Result<u64, sqlx::Error> {
     let events = delete_all!(
         db,
-        "DELETE FROM outbox_events WHERE id IN (
-             SELECT id FROM outbox_events WHERE occurred_at < $1 AND published_at IS NOT NULL LIMIT 1000)",
+        // Along the log from its beginning, which is where the old ones are; few that are parked lie before them.
+        "DELETE FROM outbox_events WHERE position IN (
+             SELECT position FROM (SELECT position, occurred_at, published_at FROM outbox_events ORDER BY position LIMIT 10000) AS first
+             WHERE occurred_at < $1 AND published_at IS NOT NULL ORDER BY position LIMIT 1000)",
         events,
     );
     let keys = delete_all!(

@@ -54,6 +54,12 @@ impl Cache {
         }
         while let Some((oldest, at)) = kept.order.front().copied() {
             let is_replaced = kept.answers.get(&oldest).is_none_or(|answer| answer.at != at);
+            // Replaced entries lie between those that count.
+            if kept.order.len() > 2 * kept.answers.len() + 16 {
+                let Kept { order, answers, .. } = &mut *kept;
+                order.retain(|(caller, at)| answers.get(caller).is_some_and(|answer| answer.at == *at));
+                continue;
+            }
             if !is_replaced && kept.bytes <= self.most_bytes && now - at <= self.longest {
                 break;
             }

@@ -90,8 +90,15 @@ impl Failure {
     fn is_its_own(&self) -> bool {
         match self {
             Self::Status(status) => *status >= 500 || *status == 429,
-            Self::Paused | Self::TimedOut | Self::Transport(_) | Self::TooLarge(_) | Self::Malformed(_) => true,
+            Self::Paused | Self::TimedOut | Self::Transport(_) => true,
+            // Of one caller's data, for all we know.
+            Self::TooLarge(_) | Self::Malformed(_) => false,
         }
+    }
+
+    /// Whether nothing is known from it: neither the answer, nor that there is none for this caller.
+    fn says_nothing(&self) -> bool {
+        self.is_its_own() || matches!(self, Self::TooLarge(_) | Self::Malformed(_))
     }
 
     /// Whether asking again at once may help.
@@ -153,10 +160,10 @@ impl UserService {
             Wrapped { skills: Vec<Skill> },
         }
         let answer = self.get(Endpoint::Skills, "/api/users/me/skills", Some(token), now).await?;
-        Ok(match answer {
-            None => Vec::new(),
-            Some((_, Skills::Plain(skills) | Skills::Wrapped { skills })) => skills,
-        })
+        // A gateway's 404 must not be taken for somebody without skills.
+        let (_, Skills::Plain(mut skills) | Skills::Wrapped { mut skills }) = answer.ok_or(Failure::Status(404))?;
+        skills.retain(|skill| !skill.name.contains('\0'));
+        Ok(skills)
     }
 
     /// Every skill of the catalogue; asked for with the service's own token.
@@ -190,7 +197,7 @@ impl UserService {
                 self.0.cache.forget(caller);
                 Ok(Shown { value: None, is_stale: false })
             }
-            Err(failure) if failure.is_its_own() => match kept {
+            Err(failure) if failure.says_nothing() => match kept {
                 Some((user, _)) => Ok(Shown { value: Some(user), is_stale: true }),
                 None => Err(failure),
             },

@@ -272,8 +272,10 @@ async fn a_user_who_is_deleted_elsewhere_is_erased_here_however_often_it_is_said
     }
     // Nobody whom we know.
     neighbours.user_deleted(&json!({"authUserId": Uuid::new_v4()})).await;
-    until("erased", async || !known(gone.id).await && neighbours.depth("users").await.unwrap().0 == 0).await;
-    assert!(known(stays.id).await);
+    // One after the other: when the last one is dead, those before are done.
+    neighbours.user_deleted(&json!({"authUserId": 7})).await;
+    assert!(neighbours.dead().await.reason.contains("authUserId"));
+    assert!(!known(gone.id).await && known(stays.id).await);
     let erased = rows(&pool, "SELECT 1 AS one FROM audit_log WHERE action = 'erase'").await;
     assert_eq!(erased.len(), 1, "once");
     let attempts = rows(&pool, "SELECT auth_user_id FROM user_quest_attempts WHERE status = 'Completed'").await;
@@ -300,7 +302,7 @@ fn hostile(chance: &mut StdRng, number: usize, victim: Uuid, problem: Uuid) -> (
         change(&mut body);
         body.to_string().into_bytes()
     };
-    match chance.random_range(0..16) {
+    match chance.random_range(0..18) {
         0 => ("sse", (0..chance.random_range(0..200)).map(|_| chance.random()).collect(), Fate::Dead),
         1 => {
             let text = valid.to_string();
@@ -316,6 +318,12 @@ fn hostile(chance: &mut StdRng, number: usize, victim: Uuid, problem: Uuid) -> (
         8 => ("sse", changed(&|body| body["Data"]["SolutionSubmitted"]["Language"] = json!("c\u{0}")), Fate::Dead),
         9 => ("sse", changed(&|body| body["Data"]["Score"] = json!(1e300)), Fate::Dead),
         10 => ("sse", changed(&|body| body["EventType"] = json!("PLAYER_JOINED")), Fate::Taken),
+        // What is wrong is quoted in the reason, and is longer than a frame.
+        16 => ("sse", changed(&|body| body["Data"]["ExecutionTimeMs"] = json!("x".repeat(200_000))), Fate::Dead),
+        17 => {
+            let body = json!({"meetingId": "y".repeat(150_000), "questId": "z".repeat(50_000)});
+            ("meetings", body.to_string().into_bytes(), Fate::Dead)
+        }
         // For somebody who has no attempt, or a problem that nobody asks for.
         11 => ("sse", valid.to_string().into_bytes(), Fate::Taken),
         // Of the victim, but wrong, or for another problem.
@@ -341,6 +349,24 @@ fn hostile(chance: &mut StdRng, number: usize, victim: Uuid, problem: Uuid) -> (
             ("users", bad[chance.random_range(0..4)].to_string().into_bytes(), Fate::Dead)
         }
     }
+}
+
+/// What a sender may tell the broker: to deliver copies, to forget the message soon; headers of many bytes.
+fn orders(chance: &mut StdRng, neighbours: &Neighbours) -> BasicProperties {
+    let mut headers = lapin::types::FieldTable::default();
+    match chance.random_range(0..12) {
+        0 => {
+            // A copy for a queue that nobody has.
+            let copy = lapin::types::AMQPValue::LongString(format!("{}-nowhere", neighbours.queue("events")).into());
+            headers.insert("CC".into(), lapin::types::AMQPValue::FieldArray(vec![copy].into()));
+        }
+        1 => return BasicProperties::default().with_expiration("600000".into()),
+        2 => {
+            headers.insert("big".into(), lapin::types::AMQPValue::LongString("h".repeat(100_000).into()));
+        }
+        _ => {}
+    }
+    BasicProperties::default().with_headers(headers)
 }
 
 #[tokio::test]
@@ -386,7 +412,7 @@ async fn hostile_messages_complete_nothing_stop_nothing_and_are_all_accounted_fo
             "users" => "users.user-deleted",
             _ => "",
         };
-        neighbours.publish(exchange, key, &body, BasicProperties::default()).await;
+        neighbours.publish(exchange, key, &body, orders(&mut chance, &neighbours)).await;
         // Between them, what is meant well arrives all the same.
         if number % 100 == 50 {
             let learner = service.learner();
@@ -408,14 +434,21 @@ async fn hostile_messages_complete_nothing_stop_nothing_and_are_all_accounted_fo
         *buried.entry(dead.body).or_default() += 1;
     }
     assert!(buried == expected, "what is dead is not what was sent");
+    assert_eq!(status(&victim, &attempt).await, "InProgress");
     for of in ["events", "meetings", "users"] {
         until("the queue is empty", async || neighbours.depth(of).await.unwrap().0 == 0).await;
     }
+    // What is under way is finished, or goes back to the queue.
+    service.stop().await;
+    for of in ["events", "meetings", "users"] {
+        assert_eq!(neighbours.depth(of).await.unwrap().0, 0, "{of}");
+    }
     assert!(neighbours.dead_now().await.is_none());
-    assert_eq!(status(&victim, &attempt).await, "InProgress");
     let completed = rows(&pool, "SELECT 1 AS one FROM user_quest_step_progress WHERE status = 'Completed'").await;
     assert_eq!(completed.len(), honest.len() * 2);
+    let victims =
+        rows(&pool, &format!("SELECT status FROM user_quest_attempts WHERE auth_user_id = '{}'", victim.id)).await;
+    assert_eq!(victims[0]["status"], "InProgress");
     verify(&pool).await;
-    service.stop().await;
     neighbours.remove().await;
 }

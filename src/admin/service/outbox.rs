@@ -9,6 +9,7 @@ use super::log::select_log;
 use crate::admin::model::{Backlog, Delivery, DeliveryState, LoggedEvent, Refusal};
 use crate::audit;
 use crate::ids::{EventId, LearnerId};
+use crate::learners;
 use crate::origin::Origin;
 use crate::outbox::RELAY_LOCK;
 
@@ -20,7 +21,7 @@ pub async fn backlog(connection: &mut PgConnection, now: DateTime<Utc>) -> Resul
     let row = sqlx::query!(
         r#"SELECT waiting.pending AS "pending!", waiting.oldest, parked.events AS "parked!",
                   (SELECT count(*) FROM outbox_events AS event
-                   WHERE event.published_at IS NULL AND event.parked_at IS NULL AND EXISTS (
+                   WHERE parked.events > 0 AND event.published_at IS NULL AND event.parked_at IS NULL AND EXISTS (
                        SELECT FROM outbox_events AS before
                        WHERE before.auth_user_id = event.auth_user_id AND before.parked_at IS NOT NULL
                          AND before.position < event.position)) AS "held_back!",
@@ -29,8 +30,10 @@ pub async fn backlog(connection: &mut PgConnection, now: DateTime<Utc>) -> Resul
                             AND classid::bigint = $1 AND objid::bigint = $2
                             AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
                       AS "relay_active!"
-           FROM (SELECT count(*) AS pending, min(occurred_at) AS oldest FROM outbox_events
-                 WHERE published_at IS NULL AND parked_at IS NULL) AS waiting,
+           FROM (SELECT (SELECT count(*) FROM (SELECT FROM outbox_events WHERE published_at IS NULL AND parked_at IS NULL
+                                               LIMIT 100000) AS counted) AS pending,
+                        (SELECT occurred_at FROM outbox_events WHERE published_at IS NULL AND parked_at IS NULL
+                         ORDER BY position LIMIT 1) AS oldest) AS waiting,
                 (SELECT count(*) AS events FROM outbox_events WHERE parked_at IS NOT NULL) AS parked"#,
         RELAY_LOCK >> 32,
         RELAY_LOCK & 0xffff_ffff
@@ -69,6 +72,13 @@ pub async fn list_parked(
 /// # Errors
 /// When there is no such event.
 pub async fn unpark(connection: &mut PgConnection, origin: &Origin, id: EventId) -> Result<LoggedEvent, Refusal> {
+    // Under the lock of whose event it is, as all that is written of a learner.
+    let owner = sqlx::query_scalar!("SELECT auth_user_id FROM outbox_events WHERE id = $1", id.0)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if let Some(owner) = owner {
+        learners::lock(connection, LearnerId(owner), origin).await?;
+    }
     let released = sqlx::query!(
         r#"UPDATE outbox_events AS event SET parked_at = NULL, parked_reason = NULL, refusals = 0
            FROM (SELECT id, parked_reason FROM outbox_events WHERE id = $1 FOR UPDATE) AS before

@@ -9,6 +9,7 @@ use super::log::positions;
 use crate::admin::model::{Refusal, Replay, ReplayCount, ReplayInput, ReplayLimit, ReplayStatus};
 use crate::audit;
 use crate::ids::{LearnerId, ReplayId};
+use crate::learners;
 use crate::origin::Origin;
 
 /// What there is to send again.
@@ -42,6 +43,10 @@ pub async fn request_replay(
     limit: ReplayLimit,
 ) -> Result<Replay, Refusal> {
     let now = origin.clock.now();
+    if let Some(learner) = input.auth_user_id {
+        // Who is being erased is not named any more.
+        learners::lock(connection, learner, origin).await?;
+    }
     let found = find(connection, input, now, limit).await?;
     let id = ReplayId::generate();
     let ids: Option<Vec<Uuid>> = input.ids.as_ref().map(|ids| ids.iter().map(|id| id.0).collect());

@@ -197,6 +197,8 @@ async fn hand_out(
                   (SELECT count(*) FROM peer_reviews WHERE submission_id = submission.id AND status <> 'withdrawn') AS "reviews!"
            FROM quest_submissions AS submission JOIN user_quest_attempts AS attempt ON attempt.id = submission.attempt_id
            WHERE submission.assessment_id = $1 AND submission.status = 'inPeerReview' AND attempt.status <> 'Abandoned'
+             -- Of who was erased nothing is left to review.
+             AND submission.submission_data <> '{}'
            ORDER BY submission.submitted_at, submission.id"#,
         assessment.0
     )
@@ -254,10 +256,13 @@ async fn assign(
     assessment: AssessmentId,
     given: &[Given],
 ) -> Result<(), sqlx::Error> {
-    let submissions: Vec<Uuid> = given.iter().map(|given| given.work).collect();
-    let reviewers: Vec<Uuid> = given.iter().map(|given| given.reviewer).collect();
     let all: Vec<Uuid> = given.iter().flat_map(|given| [given.author, given.reviewer]).collect();
     let mut locked = learners::lock_many(connection, &all, origin).await?;
+    // Who was erased meanwhile is not there any more.
+    let is_there = |id: Uuid| locked.iter().any(|learner| learner.id.0 == id);
+    let given: Vec<&Given> = given.iter().filter(|given| is_there(given.author) && is_there(given.reviewer)).collect();
+    let submissions: Vec<Uuid> = given.iter().map(|given| given.work).collect();
+    let reviewers: Vec<Uuid> = given.iter().map(|given| given.reviewer).collect();
     let ids: Vec<Uuid> = given.iter().map(|_| PeerReviewId::generate().0).collect();
     // It may have been graded before they were locked: only what is still with its reviewers gets one.
     let made = sqlx::query!(

@@ -177,6 +177,8 @@ async fn learners_of(
     sqlx::query_scalar!(
         "SELECT DISTINCT attempt.auth_user_id
          FROM quest_submissions AS submission JOIN user_quest_attempts AS attempt ON attempt.id = submission.attempt_id
+         -- Of who was erased nothing is left to be weighed.
+         JOIN learners AS learner ON learner.auth_user_id = attempt.auth_user_id AND learner.erased_at IS NULL
          WHERE submission.assessment_id = $1 AND submission.status = 'graded' AND attempt.auth_user_id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
          ORDER BY attempt.auth_user_id LIMIT $3",
         assessment.0,
@@ -214,12 +216,15 @@ async fn regrade_batch(
     let mut learners = learners::lock_many(connection, &ids, origin).await?;
     // Under the locks: another replica may have done these.
     let current = sqlx::query_scalar!(
-        "SELECT after_learner FROM assessment_regrades WHERE id = $1 AND finished_at IS NULL FOR UPDATE",
-        running.id.0
+        "SELECT after_learner FROM assessment_regrades
+         WHERE id = $1 AND finished_at IS NULL AND requested_by = $2 FOR UPDATE",
+        running.id.0,
+        running.requested_by
     )
     .fetch_optional(&mut *connection)
     .await?;
-    if current != Some(running.after_learner) {
+    // Nor is who was erased while this waited any part of it.
+    if current != Some(running.after_learner) || learners.len() != ids.len() {
         return Ok(0);
     }
     let subject = subject(connection, running.assessment).await?;
