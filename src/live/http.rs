@@ -150,7 +150,8 @@ fn follow(place: Place, pool: PgPool, learner: LearnerId, reading: Reading) -> i
                     return Some((vec![frame], (place, pool, Reading::Live(frames))));
                 }
                 Reading::Behind { seq, changes } => {
-                    let (mut frames, next) = catch_up(&pool, learner, seq, changes).await?;
+                    // On the heap: a stream that waits should not carry the space for it.
+                    let (mut frames, next) = Box::pin(catch_up(&pool, learner, seq, changes)).await?;
                     reading = if let Some(behind) = next {
                         behind
                     } else {
