@@ -42,6 +42,7 @@ mod maps;
 mod me;
 mod model;
 mod peer_reviews;
+mod progress;
 mod races;
 mod recommendations;
 mod search;
