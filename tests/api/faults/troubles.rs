@@ -62,6 +62,9 @@ async fn whatever_is_wrong_at_the_broker_requests_go_on_and_the_relay_resumes() 
     admin.exchange_delete(exchange.as_str().into(), ExchangeDeleteOptions::default()).await.unwrap();
     let consumer = Consumer::start(&amqp_url(), &exchange).await;
     until_resumed(&pool).await;
+    // The relay may have been quicker than the consumer.
+    let unrouted = format!("{exchange}.unrouted");
+    republish(&admin, &unrouted, &exchange).await;
 
     // A queue that is full and refuses what is published.
     let mut full = FieldTable::default();
@@ -88,7 +91,6 @@ async fn whatever_is_wrong_at_the_broker_requests_go_on_and_the_relay_resumes() 
     until_resumed(&pool).await;
 
     // The queue of what nobody wants is deleted, and nobody wants anything: it comes back.
-    let unrouted = format!("{exchange}.unrouted");
     let unbind = FieldTable::default();
     admin
         .queue_unbind(format!("{exchange}.ledger").into(), exchange.as_str().into(), "quests.#".into(), unbind)
