@@ -43,7 +43,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 fn file<S: Clone + Send + Sync + 'static>(kind: &'static str, text: &'static str) -> axum::routing::MethodRouter<S> {
     // Another build may bring another page.
     // Whoever follows a link with `?api=` of somebody else must not send the token there: that is for pages served elsewhere.
-    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    const POLICY: &str = "connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
     let headers =
         [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache"), (header::CONTENT_SECURITY_POLICY, POLICY)];
     get(move || async move { (headers, text) })
