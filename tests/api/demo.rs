@@ -10,6 +10,8 @@ async fn the_demo_page_and_what_it_loads_are_there_in_development() {
     let page = anyone.get("/demo").await;
     assert_eq!(page.status, 200);
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("connect-src 'self'"), "a link with `?api=` takes the token nowhere: {policy}");
     assert_eq!(anyone.get("/demo/").await.text, page.text);
 
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/demo/page/demo");
