@@ -1,7 +1,5 @@
 //! The document as a page for people: one file, no script, nothing loaded.
 
-use std::fmt::Write;
-
 use serde_json::Value;
 
 use super::document::{Published, TakenIn, follow, published, taken_in, text};
@@ -256,8 +254,7 @@ fn examples(page: &mut String, message: &Value) {
 }
 
 fn put(page: &mut String, text: std::fmt::Arguments) {
-    // Writing to a string cannot fail.
-    let _ = page.write_fmt(text);
+    page.push_str(&text.to_string());
 }
 
 /// Escaped, and what stands between backticks as code.
