@@ -412,7 +412,9 @@ impl Points for Shards {
         }
         asked.query = Some(match query.query.and_then(|query| query.variant) {
             Some(Variant::Rrf(rrf)) => {
-                ScoringQuery::Fusion(Fusion::Rrf { k: rrf.k.unwrap_or(2) as usize, weights: None })
+                let weights = Some(rrf.weights.into_iter().map(OrderedFloat).collect::<Vec<_>>());
+                let weights = weights.filter(|weights| !weights.is_empty());
+                ScoringQuery::Fusion(Fusion::Rrf { k: rrf.k.unwrap_or(2) as usize, weights })
             }
             Some(Variant::NearestWithMmr(near)) => {
                 let mmr = near.mmr.unwrap_or_default();

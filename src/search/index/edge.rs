@@ -19,7 +19,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::words::Words;
-use super::{CANDIDATES, FIELDS, MEANING, Must, RRF_K, VectorIndex, WORDS, active, conditions};
+use super::{
+    CANDIDATES, FIELDS, MEANING, MEANING_WEIGHT, Must, RRF_K, VectorIndex, WORDS, WORDS_WEIGHT, active, conditions,
+};
 use crate::quests::model::Filter;
 use crate::search::model::{Away, Known, Near, Payload, Point, Query, Ranked};
 
@@ -286,13 +288,15 @@ impl VectorIndex for Edge {
             let words = query.words.as_deref().map(|text| words.of_query(text));
             let words = words.filter(|vector| !vector.indices.is_empty());
             let words = words.map(|vector| list(WORDS, VectorInternal::Sparse(vector)));
-            let prefetches: Vec<Prefetch> = meaning.into_iter().chain(words).collect();
+            let meaning = meaning.map(|list| (list, OrderedFloat(MEANING_WEIGHT)));
+            let words = words.map(|list| (list, OrderedFloat(WORDS_WEIGHT)));
+            let (prefetches, weights): (Vec<Prefetch>, Vec<_>) = meaning.into_iter().chain(words).unzip();
             if prefetches.is_empty() {
                 return Ok(Vec::new());
             }
             let request = QueryRequest {
                 prefetches,
-                query: Some(ScoringQuery::Fusion(Fusion::Rrf { k: RRF_K, weights: None })),
+                query: Some(ScoringQuery::Fusion(Fusion::Rrf { k: RRF_K, weights: Some(weights) })),
                 filter: None,
                 score_threshold: None,
                 limit: query.limit,

@@ -18,7 +18,9 @@ use qdrant_client::{Payload as WirePayload, Qdrant};
 use uuid::Uuid;
 
 use super::words::Words;
-use super::{CANDIDATES, FIELDS, MEANING, Must, RRF_K, VectorIndex, WORDS, active, conditions};
+use super::{
+    CANDIDATES, FIELDS, MEANING, MEANING_WEIGHT, Must, RRF_K, VectorIndex, WORDS, WORDS_WEIGHT, active, conditions,
+};
 use crate::quests::model::Filter;
 use crate::search::model::{Away, Known, Near, Payload, Point, Query, Ranked};
 
@@ -219,14 +221,16 @@ impl VectorIndex for Server {
             let words = query.words.as_deref().map(|text| self.words.of_query(text));
             let words = words.filter(|vector| !vector.indices.is_empty());
             let words = words.map(|vector| list(WORDS, VectorInput::new_sparse(vector.indices, vector.values)));
-            let lists: Vec<_> = meaning.into_iter().chain(words).collect();
+            let meaning = meaning.map(|list| (list, MEANING_WEIGHT));
+            let words = words.map(|list| (list, WORDS_WEIGHT));
+            let (lists, weights): (Vec<_>, Vec<_>) = meaning.into_iter().chain(words).unzip();
             if lists.is_empty() {
                 return Ok(Vec::new());
             }
             let k = u32::try_from(RRF_K).ok();
             let request = QueryPointsBuilder::new(self.collection())
                 .prefetch(lists)
-                .query(WireQuery::new_rrf(Rrf { k, weights: Vec::new() }))
+                .query(WireQuery::new_rrf(Rrf { k, weights }))
                 .limit(query.limit as u64)
                 .with_payload(false);
             self.client.query(request).await.map(|answer| ranked(answer.result)).map_err(away)
