@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper::server::conn::http1::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 #[cfg(target_os = "linux")]
@@ -27,9 +27,8 @@ pub struct ServerLimits {
 /// Serves until `stop`, then lets open requests finish, for as long as the drain time allows.
 pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, stop: CancellationToken) {
     // HTTP/1 only: telling it from HTTP/2 has no time limit in hyper-util, and TLS ends before us anyway.
-    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+    let mut builder = Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         // The exact limit is answered with a problem by the outermost layer; this is the hard stop.
@@ -77,9 +76,9 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, 
                 }
                 () = stop.cancelled() => return,
             }
-            let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
+            let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
             if let Err(error) = connection.await {
-                tracing::debug!(error, "a connection ended early");
+                tracing::debug!(%error, "a connection ended early");
             }
             drop(place);
         });

@@ -7,10 +7,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::sse::{Event as Frame, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use futures_channel::mpsc;
 use futures_util::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
 use sqlx::PgPool;
-use tokio::sync::mpsc;
 use utoipa::IntoParams;
 
 use super::hub::{Full, Hub, PATIENCE, Place};
@@ -146,7 +146,7 @@ fn follow(place: Place, pool: PgPool, learner: LearnerId, reading: Reading) -> i
         loop {
             match reading {
                 Reading::Live(mut frames) => {
-                    let frame = frames.recv().await?;
+                    let frame = frames.next().await?;
                     return Some((vec![frame], (place, pool, Reading::Live(frames))));
                 }
                 Reading::Behind { seq, changes } => {

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::response::sse::Event as Frame;
+use futures_channel::mpsc;
 use sqlx::PgPool;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -142,7 +143,7 @@ impl Hub {
             let Some(live) = &mut reader.live else { continue };
             if let Err(error) = live.give(read) {
                 // Slow, or gone just now: the log has what it misses.
-                if let mpsc::error::TrySendError::Full(_) = error {
+                if error.is_full() {
                     metrics::counter!("streams_dropped_total").increment(1);
                 }
                 reader.live = None;
@@ -164,7 +165,7 @@ struct Read<'a> {
 }
 
 impl Live {
-    fn give(&mut self, read: &Read) -> Result<(), mpsc::error::TrySendError<Frame>> {
+    fn give(&mut self, read: &Read) -> Result<(), mpsc::TrySendError<Frame>> {
         // The numbers have begun anew: this is somebody else under the same id.
         if read.head < self.seq && self.seq <= read.to {
             return self.reset(read.head);
@@ -193,7 +194,7 @@ impl Live {
         Ok(())
     }
 
-    fn reset(&mut self, head: i64) -> Result<(), mpsc::error::TrySendError<Frame>> {
+    fn reset(&mut self, head: i64) -> Result<(), mpsc::TrySendError<Frame>> {
         self.frames.try_send(model::reset(head))?;
         self.seq = head;
         Ok(())

@@ -269,6 +269,32 @@ async fn a_replay_goes_on_where_it_was_when_the_service_stopped() {
 }
 
 #[tokio::test]
+async fn a_replay_that_the_broker_refuses_ends_and_holds_up_nothing_new() {
+    let pool = database().await;
+    old_events(&pool, 5).await;
+    let (consumer, exchange) = consumer().await;
+    let args = ["--outbox-max-refusals=3", "--amqp-retry-max-ms=200"];
+    let service = with_broker(&pool, &exchange, &args).await;
+    let full = consumer.refuse_more_than(&exchange, 0).await;
+    let admin = admin(&service);
+    let taken = admin
+        .post("/v1/admin/events/replay", json!({"from": "2026-08-01T00:00:00Z", "to": "2026-08-31T00:00:00Z"}))
+        .await;
+    let location = taken.header("location").unwrap().to_owned();
+    let failed = until_done(&admin, &location).await;
+    assert_eq!((&failed["status"], &failed["sent"]), (&json!("failed"), &json!(0)));
+    assert!(text(&failed["failedReason"]).contains("refused"), "{failed}");
+    consumer.delete_queue(&full).await;
+    let learner = service.learner();
+    learner.finish(&service.author().quest("New", 1, 10).await).await;
+    let is_new = |event: &Received| event.body["subject"] == json!(learner.id);
+    consumer.until("what is new", |events| events.iter().filter(|event| is_new(event)).count() == 7).await;
+    assert_eq!(rows(&pool, "SELECT id FROM outbox_events WHERE parked_at IS NOT NULL").await, Vec::<Value>::new());
+    service.stop().await;
+    consumer.remove(&exchange).await;
+}
+
+#[tokio::test]
 async fn unparking_delivers_what_was_held_back_in_order() {
     let pool = database().await;
     let service = Service::start(&pool).await;

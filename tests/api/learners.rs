@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::assessments::quiet;
-use crate::harness::{Client, Service, database, execute, path_of, rows, text, verify};
+use crate::harness::{Client, Service, database, execute, path_of, rounds, rows, step, text, verify};
 use crate::peer_reviews::class;
 
 const CANARY: &str = "canary-of-the-erased";
@@ -226,6 +226,36 @@ async fn who_comes_back_is_new_and_what_is_left_is_told_nobody() {
     assert_eq!(last["attempt"]["status"], "Completed");
     let own = rows(&pool, &format!("SELECT min(learner_seq) AS first, bool_and(published_at IS NULL) AS waits FROM outbox_events WHERE auth_user_id = '{}'", learner.id)).await;
     assert_eq!((&own[0]["first"], &own[0]["waits"]), (&json!(1), &json!(true)));
+    verify(&pool).await;
+}
+
+#[tokio::test]
+async fn no_job_that_runs_meanwhile_writes_an_erased_id_back() {
+    let pool = database().await;
+    let service = quiet(&pool).await;
+    let author = service.author();
+    let db = quests::db::Db::new(pool.clone());
+    let mut erased = Vec::new();
+    for round in 0..rounds(6, 200) {
+        let (quest, _, class) = class(&service, &author, json!({}), 3).await;
+        // Work for every job: reviews to hand out, attempts to compute anew, learners to judge anew.
+        author.step(&quest, step("More")).await;
+        author.quest("Gated", 1, 0).await;
+        let (id, clock) = (class[round % 3].0.id, &service.clock);
+        let ((), allocated, computed, judged) = tokio::join!(
+            erase(&service, id),
+            quests::assessments::service::run_allocations(&db, clock),
+            quests::attempts::service::run_recomputes(&db, clock),
+            quests::enrollments::service::run_reevaluations(&db, clock),
+        );
+        allocated.unwrap();
+        computed.unwrap();
+        judged.unwrap();
+        erased.push(id.to_string());
+    }
+    for id in &erased {
+        assert_eq!(mentions(&pool, id).await, []);
+    }
     verify(&pool).await;
 }
 

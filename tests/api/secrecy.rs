@@ -15,7 +15,7 @@ fn clean(what: &str, seen: &str) {
     for secret in [
         // Stands in every text, and the numbers in every number, that only authors may see.
         "canary",
-        "31.416",
+        "97531.416",
         "0.4375",
         "0.0625",
         "validationCriteria",
@@ -46,7 +46,7 @@ fn quiz() -> Value {
         item("q1", "shortText", &json!({"accept": ["canary-text"], "normalize": ["trim"]})),
         item("q2", "singleChoice", &json!({"options": options, "correct": "o1"})),
         item("q3", "trueFalse", &json!({"correct": true})),
-        item("q4", "numeric", &json!({"value": 31.416, "tolerance": {"abs": 0.0625}})),
+        item("q4", "numeric", &json!({"value": 97531.416, "tolerance": {"abs": 0.0625}})),
         item("q5", "matching", &json!({"left": options, "right": options, "pairs": {"o1": "o2", "o2": "o1"}})),
         item("q6", "multipleChoice", &json!({"options": options, "correct": ["o2"],
             "scoring": {"rule": "map", "map": {"o1": -0.4375, "o2": 1}, "lower": -0.0625, "upper": 1}})),
@@ -179,7 +179,7 @@ async fn a_learner_never_sees_a_key_on_any_channel() {
         "canary-output",
         "canary-explanation-q7",
         "canary-choice",
-        "31.416",
+        "97531.416",
         "0.4375",
         "0.0625",
     ] {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::harness::users::{Mode, Users};
@@ -111,6 +112,21 @@ async fn one_failure_is_tried_again_and_a_paused_endpoint_holds_up_no_other() {
     assert_eq!(users.calls(), asked);
     service.learner().get("/v1/me/recommendations").await.expect(200);
     assert_eq!(users.calls(), asked + 1, "another one does not");
+}
+
+#[tokio::test]
+async fn no_more_calls_are_under_way_at_a_time_than_the_setting_allows() {
+    let pool = database().await;
+    let users = Users::start().await;
+    let args = vec![format!("--user-service-url={}", users.base), "--user-service-max-concurrent=2".to_owned()];
+    let service = Service::start_with(&pool, Setup { args, ..Setup::default() }).await;
+    users.behaves(Mode::Slow(Duration::from_millis(30)));
+    let learners: Vec<Client> = (0..8).map(|_| service.learner()).collect();
+    let shown = join_all(learners.iter().map(|learner| learner.get("/v1/me"))).await;
+    for reply in shown {
+        assert_eq!(reply.expect(200)["degraded"], false, "who has to wait is answered all the same");
+    }
+    assert_eq!((users.calls(), users.most_at_once()), (8, 2));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -41,7 +41,7 @@ impl Consumer {
         let mut alternate = FieldTable::default();
         alternate.insert(
             "alternate-exchange".into(),
-            lapin::types::AMQPValue::LongString(format!("{exchange}.unrouted").into()),
+            AMQPValue::LongString(format!("{exchange}.unrouted").into()),
         );
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         channel.exchange_declare(exchange.into(), ExchangeKind::Topic, durable, alternate).await.unwrap();
@@ -120,6 +120,25 @@ impl Consumer {
         })
         .await;
         assert!(waited.is_ok(), "waited for {what}, have {}", self.once().len());
+    }
+
+    /// A queue that nobody reads and that refuses whatever does not fit; what it refuses, the publisher hears of.
+    pub async fn refuse_more_than(&self, exchange: &str, most: i32) -> String {
+        let queue = format!("{exchange}.full");
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-max-length".into(), AMQPValue::LongInt(most));
+        arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+        let channel = self.connection.create_channel().await.unwrap();
+        let (declare, bind) = (QueueDeclareOptions::default(), QueueBindOptions::default());
+        channel.queue_declare(queue.as_str().into(), declare, arguments).await.unwrap();
+        let none = FieldTable::default();
+        channel.queue_bind(queue.as_str().into(), exchange.into(), "quests.#".into(), bind, none).await.unwrap();
+        queue
+    }
+
+    pub async fn delete_queue(&self, queue: &str) {
+        let channel = self.connection.create_channel().await.unwrap();
+        channel.queue_delete(queue.into(), lapin::options::QueueDeleteOptions::default()).await.unwrap();
     }
 
     /// Takes its queues and exchanges away again, and that of the consumer of `examples/` if there is one.

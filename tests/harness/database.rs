@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use quests::db::MIGRATOR;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, PgPool};
 
 /// Empties the tables that have rows. Deleting costs less than new files, and with the role of a replica no
 /// trigger minds the order; who may not take that role truncates.
@@ -46,13 +46,13 @@ pub async fn database() -> PgPool {
                 drop_outdated(&mut keeper, &prefix).await;
             }
             let options = main.database(&name);
-            prepare(&mut keeper, &name, &options).await;
+            let pool = prepare(&mut keeper, &name, options).await;
             // The lock goes with the connection, and that with the runtime.
             tokio::spawn(async move {
                 std::future::pending::<()>().await;
                 drop(keeper);
             });
-            return PgPoolOptions::new().max_connections(5).connect_with(options).await.unwrap();
+            return pool;
         }
     }
     unreachable!("numbers do not end")
@@ -84,7 +84,7 @@ fn schema() -> String {
     format!("{:08x}", sum.fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte))))
 }
 
-async fn prepare(keeper: &mut PgConnection, name: &str, options: &PgConnectOptions) {
+async fn prepare(keeper: &mut PgConnection, name: &str, options: PgConnectOptions) -> PgPool {
     let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
         .bind(name)
         .fetch_one(&mut *keeper)
@@ -104,10 +104,12 @@ async fn prepare(keeper: &mut PgConnection, name: &str, options: &PgConnectOptio
         .execute(&mut *keeper)
         .await
         .unwrap();
-    let mut inside = options.connect().await.unwrap();
-    MIGRATOR.run_direct(None, &mut inside, false).await.unwrap();
+    let pool = PgPoolOptions::new().max_connections(5).connect_with(options).await.unwrap();
+    let mut inside = pool.acquire().await.unwrap();
+    MIGRATOR.run_direct(None, &mut *inside, false).await.unwrap();
     if exists {
-        sqlx::raw_sql(EMPTY).execute(&mut inside).await.unwrap();
+        sqlx::raw_sql(EMPTY).execute(&mut *inside).await.unwrap();
     }
-    inside.close().await.unwrap();
+    drop(inside);
+    pool
 }

@@ -49,6 +49,8 @@ pub struct Users {
     versions: Arc<Mutex<HashMap<String, Value>>>,
     mode: Arc<Mutex<Mode>>,
     calls: Arc<AtomicUsize>,
+    at_once: Arc<AtomicUsize>,
+    most_at_once: Arc<AtomicUsize>,
 }
 
 impl Users {
@@ -100,6 +102,11 @@ impl Users {
         self.calls.load(Ordering::Relaxed)
     }
 
+    /// Most calls that were under way at a time.
+    pub fn most_at_once(&self) -> usize {
+        self.most_at_once.load(Ordering::Relaxed)
+    }
+
     async fn answer(&self, body: Option<Value>) -> Response {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let mode = *self.mode.lock().unwrap();
@@ -107,7 +114,12 @@ impl Users {
             Mode::Refuses(status) => return StatusCode::from_u16(status).unwrap().into_response(),
             Mode::Stumbles if call.is_multiple_of(2) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
             Mode::Well | Mode::Stumbles => {}
-            Mode::Slow(time) => tokio::time::sleep(time).await,
+            Mode::Slow(time) => {
+                let now = self.at_once.fetch_add(1, Ordering::Relaxed) + 1;
+                self.most_at_once.fetch_max(now, Ordering::Relaxed);
+                tokio::time::sleep(time).await;
+                self.at_once.fetch_sub(1, Ordering::Relaxed);
+            }
             Mode::HangsUp => {
                 let cut = [Ok("{\"profile\": "), Err(std::io::Error::other("hung up"))];
                 return Body::from_stream(futures_util::stream::iter(cut)).into_response();
