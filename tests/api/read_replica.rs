@@ -153,10 +153,7 @@ async fn what_is_no_copy_of_the_database_is_never_read() {
 #[tokio::test]
 async fn what_holds_a_session_goes_past_the_pooler() {
     let pool = database().await;
-    let args = vec![
-        format!("--database-direct-url={}", url_of(&pool.connect_options())),
-        "--background-jobs=false".to_owned(),
-    ];
+    let args = vec![format!("--database-direct-url={}", url_of(&pool.connect_options()))];
     let (without_broker, pooled) = counted_with(&pool, args.clone()).await;
     let mut setup = Setup { amqp_url: Some(amqp_url()), args, ..Setup::default() };
     let (counter, url) = second_address(&pool).await;
