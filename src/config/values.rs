@@ -1,4 +1,4 @@
-//! How values of settings are read. What they say of a bad value never repeats it: it may hold a password.
+//! How values of settings are read. What is said of a bad address or secret never repeats it: it may hold a password.
 
 use std::str::FromStr;
 
