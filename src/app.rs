@@ -163,7 +163,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
     };
     tasks.spawn(outbox::run(relay));
     if let Some(replica) = db.replica.clone() {
-        tasks.spawn(replica.watch(db.pool.clone(), stop.clone()));
+        tasks.spawn(replica.watch(stop.clone()));
     }
     tasks.spawn(live::run(hub, db.pool.clone(), millis(stream.stream_poll_ms), stop.clone()));
     tasks.spawn(inbox::run(inbox::Inbox {

@@ -16,6 +16,8 @@ use crate::config::{DatabaseConfig, ReadConfig};
 #[derive(Debug, Clone)]
 pub struct Replica {
     pool: PgPool,
+    /// To look how far the primary is: one connection, which busy requests cannot take.
+    primary: PgPool,
     max_lag: Duration,
     /// Everything that was committed before this moment is there; none while nobody knows.
     current_to: watch::Sender<Option<Instant>>,
@@ -29,8 +31,9 @@ impl Replica {
     pub fn open(database: &DatabaseConfig, read: &ReadConfig) -> Result<Option<Self>, sqlx::Error> {
         let Some(url) = read.database_read_url.as_deref().filter(|url| !url.is_empty()) else { return Ok(None) };
         let pool = pool_at(url, database, read.database_read_max_connections, "quests read")?;
+        let primary = pool_at(&database.database_url, database, 1, "quests lag")?;
         let max_lag = Duration::from_millis(read.database_read_max_lag_ms);
-        Ok(Some(Self { pool, max_lag, current_to: watch::Sender::new(None) }))
+        Ok(Some(Self { pool, primary, max_lag, current_to: watch::Sender::new(None) }))
     }
 
     /// Whether it is no further behind than it may be.
@@ -59,30 +62,30 @@ impl Replica {
     }
 
     /// Compares it with the primary until `stop`.
-    pub async fn watch(self, primary: PgPool, stop: CancellationToken) {
+    pub async fn watch(self, stop: CancellationToken) {
         let every = (self.max_lag / 5).clamp(Duration::from_millis(20), Duration::from_secs(1));
         let mut marks = Marks::default();
         let mut was_usable = None;
         loop {
             let began = Instant::now();
-            let looked = async {
-                let (source, copy) = (state(&primary).await?, state(&self.pool).await?);
-                Ok::<_, sqlx::Error>((source, copy))
-            };
-            let looked = tokio::time::timeout(self.max_lag, looked).await.unwrap_or_else(|_| Err(silent()));
-            let why_not = match looked {
-                Ok((source, copy)) if copy.is_copy_of(&source) => {
+            let (source, copy) = (self.in_time(state(&self.primary)).await, self.in_time(state(&self.pool)).await);
+            let why_not = match (source, copy) {
+                (Ok(source), Ok(copy)) if copy.is_copy_of(&source) => {
                     marks.note(began, source.position, self.max_lag);
                     self.current_to.send_replace(marks.reached(copy.position));
                     (!self.keeps_up()).then(|| "it is too far behind".to_owned())
                 }
-                Ok(_) => {
+                (Ok(_), Ok(_)) => {
                     self.distrust();
                     Some("it is no streaming replica of the primary's database".to_owned())
                 }
-                Err(error) => {
+                (_, Err(error)) => {
                     self.distrust();
                     Some(error.to_string())
+                }
+                // What is known of the replica grows old meanwhile, and ends by itself.
+                (Err(error), Ok(_)) => {
+                    (!self.keeps_up()).then(|| format!("the primary does not say how far it is: {error}"))
                 }
             };
             let current_to = *self.current_to.borrow();
@@ -102,6 +105,12 @@ impl Replica {
                 () = stop.cancelled() => return,
             }
         }
+    }
+}
+
+impl Replica {
+    async fn in_time<T>(&self, asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+        tokio::time::timeout(self.max_lag, asked).await.unwrap_or_else(|_| Err(silent()))
     }
 }
 
