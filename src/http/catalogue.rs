@@ -29,7 +29,7 @@ impl<'a> Sources<'a> {
     pub async fn primary(&mut self) -> Result<&mut PgConnection, Problem> {
         let taken = match self.primary.take() {
             Some(taken) => taken,
-            None => self.db.pool.acquire().await?,
+            None => Box::pin(self.db.pool.acquire()).await?,
         };
         Ok(&mut **self.primary.insert(taken))
     }
@@ -57,11 +57,12 @@ macro_rules! read {
         let copied = match $sources.replica() {
             None => None,
             Some(replica) => {
-                let looked = async {
+                // Boxed: handlers are large enough as they are.
+                let looked = Box::pin(async {
                     let mut taken = replica.acquire().await?;
                     let $connection = &mut *taken;
                     Ok::<_, $crate::http::Problem>($reading)
-                };
+                });
                 $crate::http::catalogue::copied(replica, looked, $is_enough).await
             }
         };
