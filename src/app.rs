@@ -20,7 +20,7 @@ use crate::asyncapi::Contract;
 use crate::attempts::service::run_recomputes;
 use crate::clock::Clock;
 use crate::config::{Config, ContentLimits, HttpLimits};
-use crate::db::Db;
+use crate::db::{Db, Replica};
 use crate::enrollments::service::{Skills, run_reevaluations, run_schedule};
 use crate::exports::Exports;
 use crate::http::auth::Authenticator;
@@ -105,6 +105,8 @@ fn command_limits(limits: &HttpLimits) -> CommandLimits {
 /// # Errors
 /// A sentence that says which setting is wrong.
 pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Result<Running, String> {
+    let replica = Replica::open(&config.database, &config.read);
+    let db = db.with_replica(replica.map_err(|error| format!("DATABASE_READ_URL: {error}"))?);
     let (broker_state, broker) = watch::channel(Broker::Absent);
     let millis = Duration::from_millis;
     let users = Users(UserService::new(&config.user_service)?);
@@ -160,6 +162,9 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         stop: relay_stop.clone(),
     };
     tasks.spawn(outbox::run(relay));
+    if let Some(replica) = db.replica.clone() {
+        tasks.spawn(replica.watch(stop.clone()));
+    }
     tasks.spawn(live::run(hub, db.pool.clone(), millis(stream.stream_poll_ms), stop.clone()));
     tasks.spawn(inbox::run(inbox::Inbox {
         db: db.clone(),

@@ -6,9 +6,17 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+mod contradictions;
+mod database;
 mod neighbours;
+mod reading;
+mod values;
 
+pub use contradictions::Wrong;
+pub use database::{DatabaseConfig, ReadConfig};
 pub use neighbours::{InboxConfig, JwksConfig, UserServiceConfig};
+pub use reading::{Refused, misspelt, read, shown};
+pub use values::allowed_origins;
 
 /// How long published events are kept where nothing else is set.
 pub const EVENT_RETENTION_DAYS: u32 = 400;
@@ -25,29 +33,6 @@ pub enum LogFormat {
     Pretty,
 }
 
-/// Where the database is; all commands that touch it take this.
-#[derive(Debug, Clone, Args)]
-pub struct DatabaseConfig {
-    /// PostgreSQL 15 or newer, `postgres://user:password@host:port/database`
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    pub database_url: String,
-    /// Connections in the pool
-    #[arg(long, env = "DATABASE_MAX_CONNECTIONS", default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
-    pub database_max_connections: u32,
-    /// Longest wait for a free connection, in milliseconds; then the answer is 503
-    #[arg(long, env = "DATABASE_ACQUIRE_TIMEOUT_MS", default_value_t = 5_000, value_name = "MS")]
-    pub database_acquire_timeout_ms: u64,
-    /// Longest a statement may run, in milliseconds
-    #[arg(long, env = "DATABASE_STATEMENT_TIMEOUT_MS", default_value_t = 15_000, value_name = "MS")]
-    pub database_statement_timeout_ms: u64,
-    /// Longest a transaction may lie idle before PostgreSQL ends it, in milliseconds
-    #[arg(long, env = "DATABASE_IDLE_TRANSACTION_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS")]
-    pub database_idle_transaction_timeout_ms: u64,
-    /// Longest a transaction may take as a whole, in milliseconds; its connection is given up then
-    #[arg(long, env = "DATABASE_TRANSACTION_TIMEOUT_MS", default_value_t = 60_000, value_name = "MS")]
-    pub database_transaction_timeout_ms: u64,
-}
-
 /// Who signs the tokens.
 #[derive(Debug, Clone, Args)]
 pub struct JwtConfig {
@@ -58,7 +43,8 @@ pub struct JwtConfig {
         hide_env_values = true,
         default_value = "",
         hide_default_value = true,
-        value_name = "SECRET"
+        value_name = "SECRET",
+        value_parser = values::secret
     )]
     pub jwt_secret: String,
     /// `iss` that every token must carry, e.g. `https://project.supabase.co/auth/v1`
@@ -73,16 +59,16 @@ pub struct JwtConfig {
 #[derive(Debug, Clone, Args)]
 pub struct BrokerConfig {
     /// RabbitMQ, `amqp://user:password@host:port/%2f`; left out, events wait in the log
-    #[arg(long, env = "AMQP_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long, env = "AMQP_URL", hide_env_values = true, value_name = "URL", value_parser = values::amqp_url)]
     pub amqp_url: Option<String>,
     /// Topic exchange of our events; its alternate exchange and queue are named after it with `.unrouted`
     #[arg(long, env = "AMQP_EXCHANGE", default_value = "quests.events", value_name = "NAME")]
     pub amqp_exchange: String,
     /// Longest wait for the broker to answer (connect, publish, confirm), in milliseconds
-    #[arg(long, env = "AMQP_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS")]
+    #[arg(long, env = "AMQP_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub amqp_timeout_ms: u64,
     /// Messages that the queue of unrouted events holds before the oldest are dropped
-    #[arg(long, env = "AMQP_UNROUTED_MAX_LENGTH", default_value_t = 100_000, value_name = "N")]
+    #[arg(long, env = "AMQP_UNROUTED_MAX_LENGTH", default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=10_000_000))]
     pub amqp_unrouted_max_length: i64,
     /// How long an unrouted event stays in that queue, in hours
     #[arg(long, env = "AMQP_UNROUTED_TTL_HOURS", default_value_t = 72, value_name = "HOURS", value_parser = clap::value_parser!(i64).range(1..=500))]
@@ -97,13 +83,13 @@ pub struct BrokerConfig {
     #[arg(long, env = "OUTBOX_POLL_MS", default_value_t = 500, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub outbox_poll_ms: u64,
     /// Shortest time between two batches that were not full, in milliseconds
-    #[arg(long, env = "OUTBOX_LINGER_MS", default_value_t = 20, value_name = "MS")]
+    #[arg(long, env = "OUTBOX_LINGER_MS", default_value_t = 20, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=10_000))]
     pub outbox_linger_ms: u64,
     /// Times the broker may refuse one event before it is parked
-    #[arg(long, env = "OUTBOX_MAX_REFUSALS", default_value_t = 5, value_name = "N")]
+    #[arg(long, env = "OUTBOX_MAX_REFUSALS", default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=1000))]
     pub outbox_max_refusals: i32,
     /// Largest message, in bytes; a larger event is parked
-    #[arg(long, env = "EVENT_MAX_BYTES", default_value_t = 262_144, value_name = "BYTES")]
+    #[arg(long, env = "EVENT_MAX_BYTES", default_value_t = 262_144, value_name = "BYTES", value_parser = values::count(1_024..=16_777_216))]
     pub event_max_bytes: usize,
     /// Most events that one replay may send again
     #[arg(long, env = "REPLAY_MAX_EVENTS", default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=1_000_000_000))]
@@ -141,13 +127,13 @@ pub struct SearchConfig {
     #[arg(long, env = "SEARCH_INDEX", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     pub search_index: bool,
     /// Qdrant server, its gRPC port: `http://host:6334`; left out, the index is in this process, under `DATA_DIR`
-    #[arg(long, env = "QDRANT_URL", value_name = "URL")]
+    #[arg(long, env = "QDRANT_URL", value_name = "URL", value_parser = values::http_url)]
     pub qdrant_url: Option<String>,
     /// Key for the Qdrant server
     #[arg(long, env = "QDRANT_API_KEY", hide_env_values = true, value_name = "KEY")]
     pub qdrant_api_key: Option<String>,
     /// Endpoint of embeddings that speaks as OpenAI's does, `https://host`; left out, a model in this process embeds
-    #[arg(long, env = "EMBEDDINGS_URL", value_name = "URL")]
+    #[arg(long, env = "EMBEDDINGS_URL", value_name = "URL", value_parser = values::http_url)]
     pub embeddings_url: Option<String>,
     /// Name of the model at that endpoint
     #[arg(long, env = "EMBEDDINGS_MODEL", value_name = "NAME")]
@@ -189,16 +175,11 @@ pub struct RecommendationConfig {
     #[arg(long, env = "RECOMMENDATION_WEIGHTS", default_value = "", value_name = "MAP")]
     pub recommendation_weights: crate::recommendations::model::Weights,
     /// How unlike each other recommendations are to be: 0 (the best first, however alike) to 1
-    #[arg(long, env = "RECOMMENDATION_DIVERSITY", default_value_t = 0.2, value_name = "SHARE", value_parser = share)]
+    #[arg(long, env = "RECOMMENDATION_DIVERSITY", default_value_t = 0.2, value_name = "SHARE", value_parser = values::share)]
     pub recommendation_diversity: f64,
     /// Skill points earned here that are taken for a level while levels are unknown
     #[arg(long, env = "RECOMMENDATION_POINTS_PER_LEVEL", default_value_t = 100, value_name = "POINTS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub recommendation_points_per_level: u32,
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let share: f64 = text.parse().map_err(|_| format!("'{text}' is no number"))?;
-    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("must be 0 to 1".to_owned()) }
 }
 
 impl RecommendationConfig {
@@ -217,31 +198,31 @@ impl RecommendationConfig {
 #[command(next_help_heading = "Limits")]
 pub struct HttpLimits {
     /// Largest request body, in bytes
-    #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 1_048_576, value_name = "BYTES")]
+    #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 1_048_576, value_name = "BYTES", value_parser = values::count(1_024..=1_073_741_824))]
     pub max_body_bytes: usize,
     /// Largest curriculum file, in bytes
-    #[arg(long, env = "MAX_CURRICULUM_BYTES", default_value_t = 16_777_216, value_name = "BYTES")]
+    #[arg(long, env = "MAX_CURRICULUM_BYTES", default_value_t = 16_777_216, value_name = "BYTES", value_parser = values::count(1_024..=1_073_741_824))]
     pub max_curriculum_bytes: usize,
     /// Largest request line and headers together, in bytes
     #[arg(long, env = "MAX_HEADER_BYTES", default_value_t = 32_768, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(8192..=1_048_576))]
     pub max_header_bytes: u32,
     /// Longest time for a request's headers to arrive, in milliseconds
-    #[arg(long, env = "HEADER_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS")]
+    #[arg(long, env = "HEADER_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub header_timeout_ms: u64,
     /// Longest time for a request's body to arrive, in milliseconds
-    #[arg(long, env = "BODY_TIMEOUT_MS", default_value_t = 15_000, value_name = "MS")]
+    #[arg(long, env = "BODY_TIMEOUT_MS", default_value_t = 15_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub body_timeout_ms: u64,
     /// Longest time for a request to be answered, its body included, in milliseconds
-    #[arg(long, env = "REQUEST_TIMEOUT_MS", default_value_t = 30_000, value_name = "MS")]
+    #[arg(long, env = "REQUEST_TIMEOUT_MS", default_value_t = 30_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub request_timeout_ms: u64,
     /// Open connections; further ones wait
-    #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 10_000, value_name = "N")]
+    #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 10_000, value_name = "N", value_parser = values::count(1..=1_000_000))]
     pub max_connections: usize,
     /// Longest time that a client may take to receive what was sent to it, in milliseconds; then its connection ends
     #[arg(long, env = "WRITE_TIMEOUT_MS", default_value_t = 60_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1_000..=600_000))]
     pub write_timeout_ms: u64,
     /// Longest time that open requests get when the service stops, in milliseconds
-    #[arg(long, env = "DRAIN_TIMEOUT_MS", default_value_t = 20_000, value_name = "MS")]
+    #[arg(long, env = "DRAIN_TIMEOUT_MS", default_value_t = 20_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=600_000))]
     pub drain_timeout_ms: u64,
     /// Learners who take out their data at once; each holds a database connection meanwhile, further ones get 503
     #[arg(long, env = "MAX_EXPORTS", default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -256,46 +237,46 @@ pub struct HttpLimits {
 #[command(next_help_heading = "Limits")]
 pub struct ContentLimits {
     /// Longest description, notes or other free text, in characters
-    #[arg(long, env = "MAX_TEXT_CHARS", default_value_t = 20_000, value_name = "N")]
+    #[arg(long, env = "MAX_TEXT_CHARS", default_value_t = 20_000, value_name = "N", value_parser = values::count(1..=1_000_000))]
     pub max_text_chars: usize,
     /// Largest `content`, `metadata` or `submissionData` document, in bytes of JSON
-    #[arg(long, env = "MAX_DOCUMENT_BYTES", default_value_t = 262_144, value_name = "BYTES")]
+    #[arg(long, env = "MAX_DOCUMENT_BYTES", default_value_t = 262_144, value_name = "BYTES", value_parser = values::count(1..=16_777_216))]
     pub max_document_bytes: usize,
     /// Most experience points that one quest or one step may pay
     #[arg(long, env = "MAX_EXPERIENCE_POINTS", default_value_t = 100_000, value_name = "POINTS", value_parser = clap::value_parser!(i32).range(1..=1_000_000))]
     pub max_experience_points: i32,
     /// Longest estimated duration of a quest, in minutes
-    #[arg(long, env = "MAX_DURATION_MINUTES", default_value_t = 100_000, value_name = "MINUTES")]
+    #[arg(long, env = "MAX_DURATION_MINUTES", default_value_t = 100_000, value_name = "MINUTES", value_parser = clap::value_parser!(i32).range(1..=1_000_000))]
     pub max_duration_minutes: i32,
     /// Skill tags of one quest, and skill rewards of one quest
-    #[arg(long, env = "MAX_SKILL_TAGS", default_value_t = 20, value_name = "N")]
+    #[arg(long, env = "MAX_SKILL_TAGS", default_value_t = 20, value_name = "N", value_parser = values::count(1..=1_000))]
     pub max_skill_tags: usize,
     /// Longest skill tag, in characters
-    #[arg(long, env = "MAX_SKILL_TAG_CHARS", default_value_t = 64, value_name = "N")]
+    #[arg(long, env = "MAX_SKILL_TAG_CHARS", default_value_t = 64, value_name = "N", value_parser = values::count(1..=255))]
     pub max_skill_tag_chars: usize,
     /// Steps of one quest that are not retired
     #[arg(long, env = "MAX_STEPS", default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=1000))]
     pub max_steps: i64,
     /// Resources of one quest
-    #[arg(long, env = "MAX_RESOURCES", default_value_t = 100, value_name = "N")]
+    #[arg(long, env = "MAX_RESOURCES", default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=10_000))]
     pub max_resources: i64,
     /// Prerequisites of one quest
-    #[arg(long, env = "MAX_PREREQUISITES", default_value_t = 50, value_name = "N")]
+    #[arg(long, env = "MAX_PREREQUISITES", default_value_t = 50, value_name = "N", value_parser = values::count(1..=1_000))]
     pub max_prerequisites: usize,
     /// Assessments of one quest
-    #[arg(long, env = "MAX_ASSESSMENTS", default_value_t = 20, value_name = "N")]
+    #[arg(long, env = "MAX_ASSESSMENTS", default_value_t = 20, value_name = "N", value_parser = values::count(1..=1_000))]
     pub max_assessments: usize,
     /// Quests of one curriculum file
-    #[arg(long, env = "MAX_CURRICULUM_QUESTS", default_value_t = 5_000, value_name = "N")]
+    #[arg(long, env = "MAX_CURRICULUM_QUESTS", default_value_t = 5_000, value_name = "N", value_parser = values::count(1..=100_000))]
     pub max_curriculum_quests: usize,
     /// Quests of one learning path
-    #[arg(long, env = "MAX_PATH_QUESTS", default_value_t = 1_000, value_name = "N")]
+    #[arg(long, env = "MAX_PATH_QUESTS", default_value_t = 1_000, value_name = "N", value_parser = values::count(1..=10_000))]
     pub max_path_quests: usize,
     /// Chapters of one learning path
     #[arg(long, env = "MAX_CHAPTERS", default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=1000))]
     pub max_chapters: i64,
     /// Fastest playback that is believed of a video, as a factor
-    #[arg(long, env = "VIDEO_MAX_PLAYBACK_RATE", default_value = "2.0", value_name = "FACTOR")]
+    #[arg(long, env = "VIDEO_MAX_PLAYBACK_RATE", default_value = "2.0", value_name = "FACTOR", value_parser = values::playback_rate)]
     pub video_max_playback_rate: rust_decimal::Decimal,
 }
 
@@ -307,6 +288,8 @@ pub struct Config {
     pub bind_addr: SocketAddr,
     #[command(flatten)]
     pub database: DatabaseConfig,
+    #[command(flatten)]
+    pub read: ReadConfig,
     /// Migrate the database at start
     #[arg(long, env = "MIGRATE_ON_START", default_value_t = false, action = clap::ArgAction::Set, value_name = "BOOL")]
     pub migrate_on_start: bool,
@@ -327,7 +310,8 @@ pub struct Config {
         long,
         env = "CORS_ORIGINS",
         default_value = "http://localhost:3000,http://localhost:5173",
-        value_name = "LIST"
+        value_name = "LIST",
+        value_parser = values::origins
     )]
     pub cors_origins: String,
     /// Serve the demo page at `/demo`; left out, only with the development secret
@@ -353,7 +337,8 @@ pub struct Config {
         long,
         env = "RUST_LOG",
         default_value = "info,lapin=warn,sqlx::query=warn,qdrant_edge=error",
-        value_name = "FILTER"
+        value_name = "FILTER",
+        value_parser = values::log_filter
     )]
     pub rust_log: String,
     /// Do the background work in this process: recomputing, unlocking, housekeeping; false where another replica does it

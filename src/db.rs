@@ -1,6 +1,7 @@
 //! The pool, and `transact`: the only place that begins and commits.
 
 use std::str::FromStr;
+use std::sync::Once;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -11,6 +12,10 @@ use tracing::Instrument;
 
 use crate::config::DatabaseConfig;
 
+mod replica;
+
+pub use replica::Replica;
+
 /// The migrations of this build, embedded once.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
@@ -18,8 +23,8 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 ///
 /// # Errors
 /// When the URL is not one of PostgreSQL.
-pub fn connect_options(config: &DatabaseConfig, name: &str) -> Result<PgConnectOptions, sqlx::Error> {
-    let options = PgConnectOptions::from_str(&config.database_url)?.application_name(name);
+pub fn connect_options(url: &str, config: &DatabaseConfig, name: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    let options = PgConnectOptions::from_str(url)?.application_name(name);
     // More than we have statements, so that none is ever parsed and planned twice on a connection.
     Ok(options.statement_cache_capacity(512).options([
         ("statement_timeout", config.database_statement_timeout_ms.to_string()),
@@ -39,9 +44,13 @@ pub fn connect_options(config: &DatabaseConfig, name: &str) -> Result<PgConnectO
 /// # Errors
 /// When the URL is not one of PostgreSQL.
 pub fn pool(config: &DatabaseConfig) -> Result<PgPool, sqlx::Error> {
+    pool_at(&config.database_url, config, config.database_max_connections, "quests")
+}
+
+fn pool_at(url: &str, config: &DatabaseConfig, connections: u32, name: &str) -> Result<PgPool, sqlx::Error> {
     let patience = Duration::from_millis(config.database_acquire_timeout_ms);
     Ok(PgPoolOptions::new()
-        .max_connections(config.database_max_connections)
+        .max_connections(connections)
         .acquire_timeout(patience)
         // A ping before each use is a round trip; a broken connection shows in its first statement.
         .test_before_acquire(false)
@@ -53,7 +62,27 @@ pub fn pool(config: &DatabaseConfig) -> Result<PgPool, sqlx::Error> {
                 tokio::time::timeout(patience, is_idle(connection)).await.unwrap_or_else(|_| Err(silent()))
             })
         })
-        .connect_lazy_with(connect_options(config, "quests")?))
+        .after_connect(|connection, _| Box::pin(note_lost_settings(connection)))
+        .connect_lazy_with(connect_options(url, config, name)?))
+}
+
+/// A pooler drops what connections ask for: the service works then, but slower, and with the time-outs of the server.
+#[expect(clippy::disallowed_methods, reason = "a constant, and only raw_sql speaks the simple protocol")]
+async fn note_lost_settings(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    static TOLD: Once = Once::new();
+    let mode: String = sqlx::raw_sql("SELECT pg_catalog.current_setting('plan_cache_mode')")
+        .fetch_one(connection)
+        .await?
+        .try_get(0)?;
+    if mode != "force_generic_plan" {
+        TOLD.call_once(|| {
+            tracing::warn!(
+                plan_cache_mode = mode,
+                "a pooler drops the settings of our connections; give them to the database role (docs/postgresql.md)"
+            );
+        });
+    }
+    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a constant, and only raw_sql speaks the simple protocol")]
@@ -71,6 +100,8 @@ async fn is_idle(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
 pub struct Db {
     pub pool: PgPool,
     pub committed: std::sync::Arc<Notify>,
+    /// Where learners read the catalogue while it keeps up
+    pub replica: Option<Replica>,
     /// Longest a transaction may take: a connection that has fallen silent says nothing, not even an error.
     patience: Duration,
 }
@@ -79,7 +110,7 @@ impl Db {
     /// A database over this pool.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, committed: std::sync::Arc::new(Notify::new()), patience: Duration::from_mins(1) }
+        Self { pool, committed: std::sync::Arc::new(Notify::new()), replica: None, patience: Duration::from_mins(1) }
     }
 
     /// The pool of the service, with its limits.
@@ -89,6 +120,12 @@ impl Db {
     pub fn open(config: &DatabaseConfig) -> Result<Self, sqlx::Error> {
         let patience = Duration::from_millis(config.database_transaction_timeout_ms);
         Ok(Self { patience, ..Self::new(pool(config)?) })
+    }
+
+    /// The same, with a replica to read from.
+    #[must_use]
+    pub fn with_replica(self, replica: Option<Replica>) -> Self {
+        Self { replica, ..self }
     }
 
     /// Runs `operation` in a transaction: commits on `Ok`, rolls back on `Err`.
@@ -186,10 +223,10 @@ pub fn broken_constraint(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error().and_then(sqlx::error::DatabaseError::constraint)
 }
 
-/// A connection outside the pool, for what holds a session lock.
+/// A connection outside the pool and past any pooler, for what holds a session lock.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn dedicated(config: &DatabaseConfig, name: &str) -> Result<PgConnection, sqlx::Error> {
-    PgConnection::connect_with(&connect_options(config, name)?).await
+    PgConnection::connect_with(&connect_options(config.direct_url(), config, name)?).await
 }

@@ -10,7 +10,8 @@ use quests::clock::Clock;
 use quests::commands::files::{self, Source};
 use quests::commands::verify;
 use quests::config::{
-    Config, ContentLimits, DEVELOPMENT_SECRET, DatabaseConfig, EVENT_RETENTION_DAYS, JwtConfig, SearchConfig,
+    self, Config, ContentLimits, DEVELOPMENT_SECRET, DatabaseConfig, EVENT_RETENTION_DAYS, JwtConfig, Refused,
+    SearchConfig,
 };
 use quests::curriculum::{Action, Format};
 use quests::db::{self, Db};
@@ -133,7 +134,14 @@ enum Role {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match config::read(std::env::args_os(), contradictions) {
+        Ok(cli) => cli,
+        Err(Refused::Usage(error)) => error.exit(),
+        Err(Refused::Settings(wrong)) => {
+            complain(&config::shown(&wrong));
+            return ExitCode::from(2);
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the runtime cannot start: {error}")),
@@ -142,6 +150,10 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(message) => fail(&message),
     }
+}
+
+fn contradictions(cli: &Cli) -> Vec<(Vec<&'static str>, String)> {
+    if let Command::Serve(config) = &cli.command { config.contradictions() } else { Vec::new() }
 }
 
 fn fail(message: &str) -> ExitCode {
@@ -286,6 +298,9 @@ fn token(role: Role, sub: Option<Uuid>, jwt: &JwtConfig, clock: &Clock) -> Resul
 
 async fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     quests::telemetry::init(config.log_format, &config.rust_log)?;
+    for (given, meant) in config::misspelt::<Cli>(std::env::vars_os().map(|(name, _)| name)) {
+        tracing::warn!("{given} is no setting; {meant} may be meant");
+    }
     if config.jwt.jwt_secret == DEVELOPMENT_SECRET {
         tracing::warn!("JWT_SECRET is the development secret: anyone can make tokens; never use it in production");
     }

@@ -2,11 +2,13 @@
 
 use clap::Args;
 
+use super::values;
+
 /// Where the public keys of RS256 and ES256 tokens come from.
 #[derive(Debug, Clone, Args)]
 pub struct JwksConfig {
     /// Public keys of the RS256 and ES256 tokens, a JSON Web Key Set; left out, only HS256 is taken
-    #[arg(long, env = "JWT_JWKS_URL", value_name = "URL")]
+    #[arg(long, env = "JWT_JWKS_URL", value_name = "URL", value_parser = values::http_url)]
     pub jwt_jwks_url: Option<String>,
     /// Longest wait for the keys, in milliseconds
     #[arg(long, env = "JWT_JWKS_TIMEOUT_MS", default_value_t = 3_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(50..=30_000))]
@@ -26,7 +28,7 @@ pub struct JwksConfig {
 #[derive(Debug, Clone, Args)]
 pub struct UserServiceConfig {
     /// User Service, `https://host`; left out, skill levels and profiles are unknown
-    #[arg(long, env = "USER_SERVICE_URL", value_name = "URL")]
+    #[arg(long, env = "USER_SERVICE_URL", value_name = "URL", value_parser = values::http_url)]
     pub user_service_url: Option<String>,
     /// Token for what no caller's token is at hand for: the skill tree
     #[arg(long, env = "USER_SERVICE_TOKEN", hide_env_values = true, value_name = "TOKEN")]

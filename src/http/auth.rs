@@ -92,6 +92,13 @@ impl Caller {
         LearnerId(self.id)
     }
 
+    /// Whether the catalogue may hold what this caller has just written.
+    #[must_use]
+    pub const fn may_write_the_catalogue(&self) -> bool {
+        let Roles { author, grader, admin, service } = self.roles;
+        author || grader || admin || service
+    }
+
     /// # Errors
     /// 403 for who is no author.
     pub fn require_author(&self) -> Result<(), Problem> {

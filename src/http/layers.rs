@@ -13,6 +13,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::problem::{Code, Problem};
+use crate::config::allowed_origins;
 
 /// Header that carries the correlation id both ways.
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -194,18 +195,7 @@ pub fn cors(origins: &str) -> Result<CorsLayer, String> {
     let allowed = if origins.trim() == "*" {
         AllowOrigin::any()
     } else {
-        let origins: Result<Vec<HeaderValue>, String> = origins
-            .split(',')
-            .map(str::trim)
-            .filter(|origin| !origin.is_empty())
-            .map(|origin| {
-                let fit = origin.starts_with("http://") || origin.starts_with("https://");
-                HeaderValue::from_str(origin).ok().filter(|_| fit && !origin.ends_with('/')).ok_or_else(|| {
-                    format!("CORS_ORIGINS: '{origin}' is no origin; write e.g. https://app.example.org, without a path")
-                })
-            })
-            .collect();
-        AllowOrigin::list(origins?)
+        AllowOrigin::list(allowed_origins(origins).map_err(|error| format!("CORS_ORIGINS: {error}"))?)
     };
     Ok(CorsLayer::new()
         .allow_origin(allowed)

@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod answer;
 pub mod auth;
+pub mod catalogue;
 pub mod command;
 pub mod etag;
 pub mod extract;

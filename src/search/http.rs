@@ -6,7 +6,6 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
-use sqlx::PgConnection;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -14,11 +13,12 @@ use super::model::{Found, Hit, Near, Part, Ranked};
 use super::{Engine, Search, service};
 use crate::criteria::LockedView;
 use crate::db::Db;
+use crate::http::catalogue::{self, Sources};
 use crate::http::problem::ProblemBody;
 use crate::http::{Caller, FieldError, Path, Problem, Query, etag, paging};
 use crate::ids::QuestId;
 use crate::quests::http::quests::{Me, Wanted};
-use crate::quests::http::readable;
+use crate::quests::http::read_quest;
 use crate::quests::model::{DifficultyLevel, Filter, QuestType, QuestWithMy, StepType};
 use crate::unlocks::{My, my};
 
@@ -91,9 +91,8 @@ pub async fn search_quests(
         let detail = "must have 1 to 500 characters, none of them NUL";
         return Err(Problem::invalid(vec![FieldError::new("q", detail)]));
     }
-    let (ranked, degraded) = rank(&db, &search, text, &filter, asked(caller, limit)).await?;
-    let mut connection = db.pool.acquire().await?;
-    let items = shown(&mut connection, caller, &ranked, Some(text), usize::try_from(limit).unwrap_or_default()).await?;
+    let (ranked, degraded) = rank(&db, &search, caller, text, &filter, asked(caller, limit)).await?;
+    let items = shown(&db, caller, &ranked, Some(text), usize::try_from(limit).unwrap_or_default()).await?;
     Ok(etag::respond(&headers, &Found { items, degraded }))
 }
 
@@ -109,6 +108,7 @@ fn asked(caller: Caller, limit: i64) -> i64 {
 pub async fn rank(
     db: &Db,
     search: &Search,
+    caller: Caller,
     text: &str,
     filter: &Filter,
     limit: i64,
@@ -118,11 +118,10 @@ pub async fn rank(
         Some(engine) if *search.ready.borrow() => engine.search(text, filter, most).await.ok(),
         _ => None,
     };
-    let mut connection = db.pool.acquire().await?;
-    let Some(answer) = answer else {
-        return Ok((service::by_words(&mut connection, text, filter, limit).await?, true));
-    };
-    let titles = service::by_titles(&mut connection, text, filter, SIMILAR_TITLES).await?;
+    let Some(answer) = answer else { return Ok((by_words(db, caller, text, filter, limit).await?, true)) };
+    let mut sources = Sources::new(db, caller);
+    let titles =
+        catalogue::read!(sources, |connection| service::by_titles(connection, text, filter, SIMILAR_TITLES).await?);
     let mut scores: HashMap<Uuid, f32> = answer.ranked.iter().map(|found| (found.id, found.score)).collect();
     for (rank, title) in (1_u8..).zip(titles) {
         *scores.entry(title.id).or_default() += TITLE_WEIGHT / (RRF_K + f32::from(rank));
@@ -133,9 +132,14 @@ pub async fn rank(
     Ok((ranked, answer.degraded))
 }
 
+async fn by_words(db: &Db, caller: Caller, text: &str, filter: &Filter, limit: i64) -> Result<Vec<Ranked>, Problem> {
+    let mut sources = Sources::new(db, caller);
+    Ok(catalogue::read!(sources, |connection| service::by_words(connection, text, filter, limit).await?))
+}
+
 /// Up to `limit` found quests as this caller may see them, in their order.
 async fn shown(
-    connection: &mut PgConnection,
+    db: &Db,
     caller: Caller,
     ranked: &[Ranked],
     text: Option<&str>,
@@ -143,7 +147,8 @@ async fn shown(
 ) -> Result<Vec<Hit>, Problem> {
     let is_author = caller.roles.author;
     let all: Vec<Uuid> = ranked.iter().map(|found| found.id).collect();
-    let mut views = my(connection, caller.now, caller.learner(), &all).await?;
+    let mut sources = Sources::new(db, caller);
+    let mut views = my(sources.primary().await?, caller.now, caller.learner(), &all).await?;
     // The index may be behind by a moment: what counts is what the database says.
     views.retain(|_, view| is_author || view.is_visible());
     let is_whole = |found: &&Ranked| views.get(&QuestId(found.id)).is_some_and(|view| is_author || shows_all(view));
@@ -153,7 +158,7 @@ async fn shown(
         looked_at.extend(ranked.iter().filter(|found| !is_whole(found) && views.contains_key(&QuestId(found.id))));
     }
     let ids: Vec<Uuid> = looked_at.iter().map(|found| found.id).collect();
-    let mut quests = service::show(connection, &ids, text).await?;
+    let mut quests = catalogue::read!(sources, |connection| service::show(connection, &ids, text).await?);
     let hit = |found: &&Ranked| {
         let shown = quests.remove(&found.id)?;
         let quest = QuestWithMy { my: views.remove(&shown.quest.id)?, quest: shown.quest };
@@ -208,9 +213,7 @@ pub async fn list_similar_quests(
     Query(query): Query<ListSimilar>,
 ) -> Result<Response, Problem> {
     let limit = paging::limit(query.limit)?;
-    let mut connection = db.pool.acquire().await?;
-    let quest = readable(&mut connection, caller, id).await?;
-    drop(connection);
+    let quest = read_quest(&db, caller, id).await?;
     let near = match &search.engine {
         // Of a quest that shows only its title nothing else is to be guessed.
         Some(engine) if *search.ready.borrow() && (caller.roles.author || shows_all(&quest.my)) => {
@@ -218,18 +221,17 @@ pub async fn list_similar_quests(
         }
         _ => None,
     };
-    let mut connection = db.pool.acquire().await?;
     let degraded = near.is_none();
     let ranked = if let Some(near) = near {
         near
     } else {
         let text = format!("{} {}", quest.quest.title, quest.quest.skill_tags.join(" "));
         let filter = Filter { is_active: Some(true), ..Filter::default() };
-        let found = service::by_words(&mut connection, &text, &filter, asked(caller, limit) + 1).await?;
+        let found = by_words(&db, caller, &text, &filter, asked(caller, limit) + 1).await?;
         let others = found.into_iter().filter(|found| found.id != id.0);
         others.collect()
     };
-    let items = shown(&mut connection, caller, &ranked, None, usize::try_from(limit).unwrap_or_default()).await?;
+    let items = shown(&db, caller, &ranked, None, usize::try_from(limit).unwrap_or_default()).await?;
     Ok(etag::respond(&headers, &Found { items, degraded }))
 }
 

@@ -348,8 +348,8 @@ async fn serve_refuses_settings_that_are_not_safe_in_a_sentence() {
         (["--jwt-secret=short", "--bind-addr=127.0.0.1:0"], "JWT_SECRET has fewer than 32 bytes"),
         ([secret.as_str(), "--cors-origins=example.org"], "CORS_ORIGINS"),
         ([secret.as_str(), "--role-map=Player=emperor"], "emperor"),
-        ([secret.as_str(), "--bind-addr=nowhere"], "bind-addr"),
-        ([secret.as_str(), "--database-max-connections=0"], "database-max-connections"),
+        ([secret.as_str(), "--bind-addr=nowhere"], "BIND_ADDR"),
+        ([secret.as_str(), "--database-max-connections=0"], "DATABASE_MAX_CONNECTIONS"),
     ] {
         let refused = quests(&["serve", &database, &issuer, arguments[0], arguments[1]]).await;
         assert!(!refused.status.success(), "{clue}");

@@ -82,6 +82,16 @@ pub fn url_of(options: &PgConnectOptions) -> String {
     options.to_url_lossy().to_string()
 }
 
+/// The same database through the pooler that `make try-pgbouncer` runs, if it does: its host and port.
+fn through_pooler(direct: &str) -> String {
+    let Ok(pooler) = std::env::var("QUESTS_TEST_POOLER") else { return direct.to_owned() };
+    let (host, port) = pooler.split_once(':').expect("QUESTS_TEST_POOLER: host:port");
+    let mut url: url::Url = direct.parse().unwrap();
+    url.set_host(Some(host)).unwrap();
+    url.set_port(Some(port.parse().unwrap())).unwrap();
+    url.to_string()
+}
+
 /// Settings as `quests serve` would read them, from arguments only.
 pub fn config(arguments: &[String]) -> Config {
     let command = Config::augment_args(clap::Command::new("test").mut_args(|arg| arg));
@@ -103,7 +113,8 @@ impl Service {
     }
 
     pub async fn start_with(pool: &PgPool, setup: Setup) -> Self {
-        let database = setup.database_url.clone().unwrap_or_else(|| url_of(&pool.connect_options()));
+        let direct = url_of(&pool.connect_options());
+        let database = setup.database_url.clone().unwrap_or_else(|| through_pooler(&direct));
         let mut arguments = vec![
             format!("--database-url={database}"),
             format!("--database-max-connections={}", setup.connections),
@@ -129,6 +140,9 @@ impl Service {
             arguments.extend(["event-service", "meetings", "users"].map(|other| format!("--{other}-exchange=")));
         }
         arguments.extend(setup.args);
+        if setup.database_url.is_none() && database != direct {
+            arguments.push(format!("--database-direct-url={direct}"));
+        }
         let mut config = config(&arguments);
         // A broker in the environment is for the tests that ask for it.
         config.broker.amqp_url = setup.amqp_url;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{check_chapter, reader};
 use crate::config::ContentLimits;
 use crate::db::Db;
+use crate::http::catalogue::{self, Sources};
 use crate::http::command::{MergePatch, NoBody};
 use crate::http::problem::ProblemBody;
 use crate::http::{Answer, Caller, Command, Page, PageRequest, Path, Problem, Query, etag, paging};
@@ -32,9 +33,11 @@ pub async fn list_chapters(
 ) -> Result<Response, Problem> {
     let limit = page.limit()?;
     let after: Option<i32> = page.after()?;
-    let mut connection = db.pool.acquire().await?;
-    service::get_path(&mut connection, id, reader(caller)).await?;
-    let chapters = service::list_chapters(&mut connection, id, after.unwrap_or(0), limit + 1).await?;
+    let mut sources = Sources::new(&db, caller);
+    let chapters = catalogue::read!(sources, |connection| {
+        service::get_path(connection, id, reader(caller)).await?;
+        service::list_chapters(connection, id, after.unwrap_or(0), limit + 1).await?
+    });
     Ok(etag::respond(&headers, &Page::cut(chapters, limit, |chapter| chapter.sequence)))
 }
 
@@ -47,9 +50,11 @@ pub async fn get_chapter(
     headers: HeaderMap,
     Path((id, chapter)): Path<(LearningPathId, ChapterId)>,
 ) -> Result<Response, Problem> {
-    let mut connection = db.pool.acquire().await?;
-    service::get_path(&mut connection, id, reader(caller)).await?;
-    let chapter = service::get_chapter(&mut connection, id, chapter).await?;
+    let mut sources = Sources::new(&db, caller);
+    let chapter = catalogue::read!(sources, |connection| {
+        service::get_path(connection, id, reader(caller)).await?;
+        service::get_chapter(connection, id, chapter).await?
+    });
     Ok(etag::respond(&headers, &chapter))
 }
 

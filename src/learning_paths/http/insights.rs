@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::reader;
 use crate::criteria::{Condition, LockedView};
 use crate::db::Db;
+use crate::http::catalogue::{self, Sources};
 use crate::http::problem::ProblemBody;
 use crate::http::{Caller, Code, Command, FieldError, Path, Problem, accept, etag};
 use crate::ids::LearningPathId;
@@ -83,18 +84,19 @@ pub async fn get_learning_path_graph(
     headers: HeaderMap,
     Path(id): Path<LearningPathId>,
 ) -> Result<Response, Problem> {
-    let mut connection = db.pool.acquire().await?;
-    service::get_path(&mut connection, id, reader(caller)).await?;
-    let blueprint = service::load_blueprint(&mut connection, id).await?;
+    let mut sources = Sources::new(&db, caller);
+    let blueprint = catalogue::read!(sources, |connection| {
+        service::get_path(connection, id, reader(caller)).await?;
+        service::load_blueprint(connection, id).await?
+    });
     let judged = if caller.roles.author {
         None
     } else {
         let quests: Vec<Uuid> = blueprint.quests.iter().map(|quest| quest.quest_id).collect();
-        let judged = judge_quests(&mut connection, caller.now, &[caller.id], &quests).await?;
+        let judged = judge_quests(sources.primary().await?, caller.now, &[caller.id], &quests).await?;
         let quests = judged.into_iter().flat_map(|judgement| judgement.quests);
         Some(quests.map(|(gated, verdict)| (gated.quest_id, (gated, verdict))).collect())
     };
-    drop(connection);
     let graph = graph(&blueprint, judged.as_ref());
     if accept::favourite(&headers, [JSON, SVG]) == JSON {
         return Ok(etag::respond(&headers, &graph));

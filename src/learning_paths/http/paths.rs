@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{check_path, reader};
 use crate::config::ContentLimits;
 use crate::db::Db;
+use crate::http::catalogue::{self, Sources};
 use crate::http::command::{MergePatch, NoBody};
 use crate::http::problem::ProblemBody;
 use crate::http::{Answer, Caller, Code, Command, Page, Path, Problem, Query, etag, paging};
@@ -58,8 +59,9 @@ pub async fn list_learning_paths(
         is_published: if caller.roles.author { query.is_published } else { Some(true) },
         curriculum_version_id: query.curriculum_version_id,
     };
-    let mut connection = db.pool.acquire().await?;
-    let paths = service::list_paths(&mut connection, &filter, after, limit + 1).await?;
+    let mut sources = Sources::new(&db, caller);
+    let paths =
+        catalogue::read!(sources, |connection| service::list_paths(connection, &filter, after, limit + 1).await?);
     Ok(etag::respond(&headers, &Page::cut(paths, limit, |path| (path.created_at, path.id.0))))
 }
 
@@ -74,8 +76,8 @@ pub async fn get_learning_path(
     headers: HeaderMap,
     Path(id): Path<LearningPathId>,
 ) -> Result<Response, Problem> {
-    let mut connection = db.pool.acquire().await?;
-    let path = service::get_path(&mut connection, id, reader(caller)).await?;
+    let mut sources = Sources::new(&db, caller);
+    let path = catalogue::read!(sources, |connection| service::get_path(connection, id, reader(caller)).await?);
     Ok(etag::respond(&headers, &path))
 }
 

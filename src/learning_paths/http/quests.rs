@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{check_quests, reader};
 use crate::config::ContentLimits;
 use crate::db::Db;
+use crate::http::catalogue::{self, Sources};
 use crate::http::problem::ProblemBody;
 use crate::http::{Answer, Caller, Command, Page, PageRequest, Path, Problem, Query, etag, paging};
 use crate::ids::LearningPathId;
@@ -36,13 +37,15 @@ pub async fn list_path_quests(
     let limit = page.limit()?;
     let after: Option<i32> = page.after()?;
     let reader = reader(caller);
-    let mut connection = db.pool.acquire().await?;
-    service::get_path(&mut connection, id, reader).await?;
-    let quests = service::list_quests(&mut connection, id, reader, after.unwrap_or(0), limit + 1).await?;
+    let mut sources = Sources::new(&db, caller);
+    let quests = catalogue::read!(sources, |connection| {
+        service::get_path(connection, id, reader).await?;
+        service::list_quests(connection, id, reader, after.unwrap_or(0), limit + 1).await?
+    });
     let mut page = Page::cut(quests, limit, |quest| quest.sequence_order);
     if let Some(learner) = reader {
         let ids: Vec<Uuid> = page.items.iter().map(|quest| quest.quest_id.0).collect();
-        let seen = my(&mut connection, caller.now, learner, &ids).await?;
+        let seen = my(sources.primary().await?, caller.now, learner, &ids).await?;
         // Shorter pages are fine: the cursor goes on from the last row, shown or not.
         page.items.retain(|quest| seen.get(&quest.quest_id).is_some_and(My::is_visible));
     }

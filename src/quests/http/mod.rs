@@ -12,6 +12,8 @@ use sqlx::PgConnection;
 
 use super::model::{QuestWithMy, Refusal, Sight};
 use super::service;
+use crate::db::Db;
+use crate::http::catalogue::{self, Sources};
 use crate::http::{Caller, Code, FieldError, Problem};
 use crate::ids::QuestId;
 use crate::unlocks::{Availability, My, my};
@@ -41,6 +43,16 @@ impl From<Refusal> for Problem {
 pub async fn readable(connection: &mut PgConnection, caller: Caller, id: QuestId) -> Result<QuestWithMy, Problem> {
     let my = visible(connection, caller, id).await?;
     let quest = service::get_quest(connection, id).await?.ok_or_else(|| Problem::not_found("quest"))?;
+    Ok(QuestWithMy { quest, my }.seen_by(caller.roles.author))
+}
+
+/// The same outside a transaction: the caller's own view from the primary, the quest from where the catalogue is read.
+pub(crate) async fn read_quest(db: &Db, caller: Caller, id: QuestId) -> Result<QuestWithMy, Problem> {
+    let mut sources = Sources::new(db, caller);
+    let my = visible(sources.primary().await?, caller, id).await?;
+    let quest = catalogue::read!(sources, |connection| service::get_quest(connection, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("quest"))?);
     Ok(QuestWithMy { quest, my }.seen_by(caller.roles.author))
 }
 

@@ -8,9 +8,10 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{check_quest, readable};
+use super::{check_quest, read_quest, readable};
 use crate::config::ContentLimits;
 use crate::db::Db;
+use crate::http::catalogue::{self, Sources};
 use crate::http::command::{MergePatch, NoBody};
 use crate::http::problem::ProblemBody;
 use crate::http::{Answer, Caller, Code, Command, FieldError, Page, Path, Problem, Query, etag, paging};
@@ -145,10 +146,17 @@ pub async fn list_quests(
     if !of_this_sort {
         return Err(Problem::new(Code::MalformedCursor, "the cursor belongs to another sort"));
     }
-    let mut connection = db.pool.acquire().await?;
-    let quests = service::list_quests(&mut connection, &filter, sort, cursor, limit + 1).await?;
+    let mut sources = Sources::new(&db, caller);
+    let quests = catalogue::read!(sources, |connection| service::list_quests(
+        connection,
+        &filter,
+        sort,
+        cursor.clone(),
+        limit + 1
+    )
+    .await?);
     let ids: Vec<uuid::Uuid> = quests.iter().map(|(quest, _)| quest.id.0).collect();
-    let mut views = my(&mut connection, caller.now, caller.learner(), &ids).await?;
+    let mut views = my(sources.primary().await?, caller.now, caller.learner(), &ids).await?;
     let page = Page::cut(quests, limit, |(_, cursor)| cursor.clone());
     let next_cursor = page.next_cursor;
     let items = page
@@ -171,9 +179,7 @@ pub async fn get_quest(
     headers: HeaderMap,
     Path(id): Path<QuestId>,
 ) -> Result<Response, Problem> {
-    let mut connection = db.pool.acquire().await?;
-    let quest = readable(&mut connection, caller, id).await?;
-    Ok(etag::respond(&headers, &quest))
+    Ok(etag::respond(&headers, &read_quest(&db, caller, id).await?))
 }
 
 /// Create a quest

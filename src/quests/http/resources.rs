@@ -13,6 +13,7 @@ use super::checks::{check_resource, nothing_if_null};
 use super::sight;
 use crate::config::ContentLimits;
 use crate::db::Db;
+use crate::http::catalogue::{self, Sources};
 use crate::http::command::{MergePatch, NoBody};
 use crate::http::problem::ProblemBody;
 use crate::http::{Answer, Caller, Command, Page, PageRequest, Path, Problem, Query, etag};
@@ -32,9 +33,10 @@ pub async fn list_resources(
 ) -> Result<Response, Problem> {
     let limit = page.limit()?;
     let after: Option<(i32, Uuid)> = page.after()?;
-    let mut connection = db.pool.acquire().await?;
-    let sight = sight(&mut connection, caller, id).await?;
-    let resources = service::list_resources(&mut connection, id, after, limit + 1).await?;
+    let mut sources = Sources::new(&db, caller);
+    let sight = sight(sources.primary().await?, caller, id).await?;
+    let resources =
+        catalogue::read!(sources, |connection| service::list_resources(connection, id, after, limit + 1).await?);
     let page = Page::cut(resources, limit, |resource| (resource.display_order, resource.id.0))
         .map(|resource| resource.seen_by(sight));
     Ok(etag::respond(&headers, &page))
@@ -49,9 +51,9 @@ pub async fn get_resource(
     headers: HeaderMap,
     Path((id, resource)): Path<(QuestId, ResourceId)>,
 ) -> Result<Response, Problem> {
-    let mut connection = db.pool.acquire().await?;
-    let sight = sight(&mut connection, caller, id).await?;
-    let resource = service::get_resource(&mut connection, id, resource).await?;
+    let mut sources = Sources::new(&db, caller);
+    let sight = sight(sources.primary().await?, caller, id).await?;
+    let resource = catalogue::read!(sources, |connection| service::get_resource(connection, id, resource).await?);
     Ok(etag::respond(&headers, &resource.seen_by(sight)))
 }
 

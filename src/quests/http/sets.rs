@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{check_rewards, visible};
 use crate::config::ContentLimits;
 use crate::db::Db;
+use crate::http::catalogue::{self, Sources};
 use crate::http::problem::ProblemBody;
 use crate::http::validate::Checks;
 use crate::http::{Answer, Caller, Command, Page, PageRequest, Path, Problem, Query, etag, paging};
@@ -36,10 +37,17 @@ pub async fn list_prerequisites(
 ) -> Result<Response, Problem> {
     let limit = page.limit()?;
     let after: Option<(String, Uuid)> = page.after()?;
-    let mut connection = db.pool.acquire().await?;
-    let mut page = prerequisites_page(&mut connection, id, !caller.roles.author, after, limit).await?;
+    let mut sources = Sources::new(&db, caller);
+    let mut page = catalogue::read!(sources, |connection| prerequisites_page(
+        connection,
+        id,
+        !caller.roles.author,
+        after.clone(),
+        limit
+    )
+    .await?);
     let asked: Vec<Uuid> = page.items.iter().map(|quest| quest.quest_id.0).chain([id.0]).collect();
-    let seen = my(&mut connection, caller.now, caller.learner(), &asked).await?;
+    let seen = my(sources.primary().await?, caller.now, caller.learner(), &asked).await?;
     let is_visible = |id: &QuestId| seen.get(id).is_some_and(|my| caller.roles.author || my.is_visible());
     if !is_visible(&id) {
         return Err(Problem::not_found("quest"));

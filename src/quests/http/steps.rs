@@ -13,6 +13,7 @@ use super::checks::{check_step, nothing_if_null};
 use super::sight;
 use crate::config::ContentLimits;
 use crate::db::Db;
+use crate::http::catalogue::{self, Sources};
 use crate::http::command::{MergePatch, NoBody};
 use crate::http::problem::ProblemBody;
 use crate::http::{Answer, Caller, Command, Page, PageRequest, Path, Problem, Query, etag};
@@ -34,9 +35,9 @@ pub async fn list_steps(
 ) -> Result<Response, Problem> {
     let limit = page.limit()?;
     let after: Option<i32> = page.after()?;
-    let mut connection = db.pool.acquire().await?;
-    let sight = sight(&mut connection, caller, id).await?;
-    let steps = service::list_steps(&mut connection, id, after.unwrap_or(0), limit + 1).await?;
+    let mut sources = Sources::new(&db, caller);
+    let sight = sight(sources.primary().await?, caller, id).await?;
+    let steps = catalogue::read!(sources, |connection| service::list_steps(connection, id, after.unwrap_or(0), limit + 1).await?, if |steps| !steps.is_empty());
     let page = Page::cut(steps, limit, |step| step.step_number).map(|step| step.seen_by(sight));
     Ok(etag::respond(&headers, &page))
 }
@@ -50,9 +51,9 @@ pub async fn get_step(
     headers: HeaderMap,
     Path((id, step)): Path<(QuestId, StepId)>,
 ) -> Result<Response, Problem> {
-    let mut connection = db.pool.acquire().await?;
-    let sight = sight(&mut connection, caller, id).await?;
-    let step = service::get_step(&mut connection, id, step).await?;
+    let mut sources = Sources::new(&db, caller);
+    let sight = sight(sources.primary().await?, caller, id).await?;
+    let step = catalogue::read!(sources, |connection| service::get_step(connection, id, step).await?);
     Ok(etag::respond(&headers, &step.seen_by(sight)))
 }
 
