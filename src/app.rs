@@ -15,6 +15,7 @@ use tower_http::compression::CompressionLayer;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
 use crate::admin::model::ReplayLimit;
+use crate::analytics::scheduler;
 use crate::assessments::service::run_jobs as run_assessment_jobs;
 use crate::asyncapi::Contract;
 use crate::attempts::service::run_recomputes;
@@ -194,6 +195,8 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         tasks.spawn(know_skills(db.clone(), clock.clone(), users, interval, stop.clone()));
     }
     if config.background_jobs {
+        let (database, analytics) = (config.database.clone(), config.analytics.clone());
+        tasks.spawn(scheduler::run(db.clone(), database, analytics, clock.clone(), stop.clone()));
         let jobs = jobs(db, clock, retention, config.unlock_interval_seconds);
         let stop = stop.clone();
         // How far a job is lies in its rows: it can be left anywhere.

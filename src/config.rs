@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+mod analytics;
 mod neighbours;
 
+pub use analytics::AnalyticsConfig;
 pub use neighbours::{InboxConfig, JwksConfig, UserServiceConfig};
 
 /// How long published events are kept where nothing else is set.
@@ -345,6 +347,8 @@ pub struct Config {
     pub search: SearchConfig,
     #[command(flatten)]
     pub recommendations: RecommendationConfig,
+    #[command(flatten)]
+    pub analytics: AnalyticsConfig,
     /// Look of the log lines
     #[arg(long, env = "LOG_FORMAT", default_value = "json", value_name = "FORMAT")]
     pub log_format: LogFormat,

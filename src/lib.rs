@@ -3,11 +3,12 @@
 //! The map, from the ground up; each module uses what stands above it in this list (docs/architecture.md
 //! names the few places where neighbours know each other):
 //! `config` `ids` `clock` `origin` `db` `audit` `criteria` `scoring` `user_service`, then `http`, then `asyncapi`,
-//! `outbox` and `learners`, then `admin`, `rewards`, `unlocks`, `evidence` and `live`, then `quests`, then `learning_paths` and
+//! `outbox`, `learners` and `analytics`, then `admin`, `rewards`, `unlocks`, `evidence` and `live`, then `quests`, then `learning_paths` and
 //! `enrollments`, then `curriculum` and `attempts`, then `assessments`, then `integrations` and `exports`, then `inbox`, then
 //! `openapi`, `demo`, `routes` and `app`.
 
 pub mod admin;
+pub mod analytics;
 pub mod app;
 pub mod assessments;
 pub mod asyncapi;

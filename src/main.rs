@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use indicatif::ProgressBar;
 use quests::clock::Clock;
+use quests::commands::analytics::{self, AnalyticsCommand};
 use quests::commands::files::{self, Source};
 use quests::commands::verify;
 use quests::config::{
@@ -107,6 +108,11 @@ enum Command {
         #[command(flatten)]
         search: SearchConfig,
     },
+    /// Compute the rows of `quest_analytics` (docs/analytics.md)
+    Analytics {
+        #[command(subcommand)]
+        command: AnalyticsCommand,
+    },
     /// Print the OpenAPI 3.1 document
     Openapi,
     /// Print a token for development, valid for 30 days, and nothing else
@@ -192,6 +198,11 @@ async fn run(command: Command) -> Result<ExitCode, String> {
         Command::Reindex { database, search } => {
             let db = Db::open(&database).map_err(unusable)?;
             say(&reindex(&db, &search).await?)?;
+        }
+        Command::Analytics { command } => {
+            for line in analytics::run(command, &clock).await? {
+                say(&line)?;
+            }
         }
         Command::Openapi => {
             let (_, document) = quests::routes::routes();
@@ -296,6 +307,7 @@ async fn serve(config: &Config, clock: Clock) -> Result<(), String> {
         tracing::warn!(%error, "the limit of open files stays as it is; connections may run out");
     }
     let db = Db::open(&config.database).map_err(unusable)?;
+    analytics::check(config).await?;
     let listener = tokio::net::TcpListener::bind(config.bind_addr)
         .await
         .map_err(|error| format!("BIND_ADDR {}: {error}", config.bind_addr))?;
