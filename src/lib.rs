@@ -4,7 +4,7 @@
 //! names the few places where neighbours know each other):
 //! `config` `ids` `clock` `origin` `db` `audit` `criteria` `scoring` `user_service`, then `http`, then `asyncapi`,
 //! `outbox`, `learners` and `analytics`, then `admin`, `rewards`, `unlocks`, `evidence` and `live`, then `quests`, then `learning_paths` and
-//! `enrollments`, then `curriculum` and `attempts`, then `assessments`, then `integrations` and `exports`, then `inbox`, then
+//! `enrollments`, then `curriculum` and `attempts`, then `assessments`, then `cohort`, `integrations` and `exports`, then `inbox`, then
 //! `openapi`, `demo`, `routes` and `app`.
 
 pub mod admin;
@@ -15,6 +15,7 @@ pub mod asyncapi;
 pub mod attempts;
 pub mod audit;
 pub mod clock;
+pub mod cohort;
 pub mod commands;
 pub mod config;
 pub mod criteria;

@@ -40,7 +40,15 @@ enum Command {
         database: DatabaseConfig,
     },
     /// Load the demo, a first-semester course of C programming, unless it is there
+    ///
+    /// With `--cohort`, also made-up learners who have worked on it during the last 30 days (docs/analytics.md).
     Seed {
+        /// Number of made-up learners
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20_000))]
+        cohort: Option<u32>,
+        /// Chance falls by it: another number, other learners
+        #[arg(long, value_name = "N", default_value_t = 7, requires = "cohort")]
+        seed: u64,
         #[command(flatten)]
         database: DatabaseConfig,
         #[command(flatten)]
@@ -176,9 +184,12 @@ async fn run(command: Command) -> Result<ExitCode, String> {
             migrate(&database).await?;
             say("the database is up to date")?;
         }
-        Command::Seed { database, limits } => {
+        Command::Seed { cohort, seed, database, limits } => {
             let db = Db::open(&database).map_err(unusable)?;
             say(&files::seed_demo(&db, &clock, &limits).await?)?;
+            if let Some(learners) = cohort {
+                say(&files::seed_cohort(&db, &clock, &limits, learners, seed).await?)?;
+            }
         }
         Command::Import { file, plan, curriculum_version, syllabus, sessions_per_week, database, limits } => {
             let source = match (file, curriculum_version) {

@@ -15,10 +15,17 @@ use crate::db;
 /// Rejects that are printed; the table has them all.
 const SHOWN: i64 = 100;
 /// Days between which all others lie, for PostgreSQL too.
-const FIRST: NaiveDate = NaiveDate::from_ymd_opt(1, 1, 1).expect("a date");
-const LAST: NaiveDate = NaiveDate::from_ymd_opt(9999, 12, 31).expect("a date");
+const FIRST: NaiveDate = date(1, 1, 1);
+const LAST: NaiveDate = date(9999, 12, 31);
 /// How long a start waits for the database to say whether it knows the time zone.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+const fn date(year: i32, month: u32, day: u32) -> NaiveDate {
+    match NaiveDate::from_ymd_opt(year, month, day) {
+        Some(date) => date,
+        None => NaiveDate::MIN,
+    }
+}
 
 #[derive(Debug, Subcommand)]
 pub enum AnalyticsCommand {
