@@ -103,7 +103,7 @@ impl AddAssign for Done {
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { days, written, removed, rejected } = self;
-        write!(f, "{days} days computed: {written} rows written, {removed} removed, {rejected} set aside")
+        write!(f, "days computed: {days}; rows written: {written}, removed: {removed}; set aside: {rejected}")
     }
 }
 
