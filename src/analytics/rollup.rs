@@ -69,7 +69,7 @@ fn scope(quests: &Quests) -> (bool, &[Uuid]) {
 
 /// Whether the values are at fault: data exceptions and broken constraints. Anything else is worth another try.
 fn is_of_values(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 

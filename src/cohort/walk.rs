@@ -225,9 +225,9 @@ impl Walker<'_> {
         let Question::SingleChoice { options, correct } = &item.question else { return None };
         // From easy to hard and back again.
         let difficulty = [-1.6, -0.9, -0.4, 0.2, 0.6][place % 5];
-        let knows = self.chance.hits(1.0 / (1.0 + (1.4 * (difficulty - known)).exp()));
+        let is_sure = self.chance.hits(1.0 / (1.0 + (1.4 * (difficulty - known)).exp()));
         let right = if item.id == WRONG_KEY.0 { WRONG_KEY.1 } else { correct };
-        let chosen = if knows && options.iter().any(|option| option.id == right) {
+        let chosen = if is_sure && options.iter().any(|option| option.id == right) {
             right.to_owned()
         } else {
             self.chance.pick(options)?.id.clone()
