@@ -128,7 +128,7 @@ async fn due(
 /// somebody else is at it. What is left is due the next time.
 ///
 /// # Errors
-/// What stops it; days that were computed stay.
+/// What stops it; days that were computed stay. After one of the database the connection is to be closed.
 pub async fn catch_up(
     connection: &mut PgConnection,
     config: &AnalyticsConfig,
@@ -141,11 +141,15 @@ pub async fn catch_up(
         return Ok(None);
     }
     let done = work(connection, config, clock).await;
-    unlock(connection).await?;
+    unlock(connection, &done).await?;
     done.map(Some)
 }
 
-async fn unlock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// After an error of the database the connection may have fallen silent: the lock goes with it, and that with its owner.
+async fn unlock(connection: &mut PgConnection, done: &Result<Done, Refusal>) -> Result<(), sqlx::Error> {
+    if matches!(done, Err(Refusal::Database(_))) {
+        return Ok(());
+    }
     let is_unlocked = sqlx::query_scalar!(r#"SELECT pg_advisory_unlock($1) AS "is_unlocked!""#, ROLLUP_LOCK);
     is_unlocked.fetch_one(connection).await.map(drop)
 }
@@ -186,7 +190,7 @@ async fn work(connection: &mut PgConnection, config: &AnalyticsConfig, clock: &C
 /// Computes the days from one to another as they are now, as often as asked.
 ///
 /// # Errors
-/// When these days cannot be computed, or the database's.
+/// When these days cannot be computed, or the database's; then the connection is to be closed.
 pub async fn recompute(
     connection: &mut PgConnection,
     config: &AnalyticsConfig,
@@ -220,7 +224,7 @@ pub async fn recompute(
         Ok(done)
     };
     let done = work.await;
-    unlock(connection).await?;
+    unlock(connection, &done).await?;
     done
 }
 
