@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 mod analytics;
 mod neighbours;
 
-pub use analytics::AnalyticsConfig;
+pub use analytics::{AnalyticsConfig, InsightConfig};
 pub use neighbours::{InboxConfig, JwksConfig, UserServiceConfig};
 
 /// How long published events are kept where nothing else is set.
@@ -349,6 +349,8 @@ pub struct Config {
     pub recommendations: RecommendationConfig,
     #[command(flatten)]
     pub analytics: AnalyticsConfig,
+    #[command(flatten)]
+    pub insight: InsightConfig,
     /// Look of the log lines
     #[arg(long, env = "LOG_FORMAT", default_value = "json", value_name = "FORMAT")]
     pub log_format: LogFormat,

@@ -21,3 +21,24 @@ pub struct AnalyticsConfig {
     #[arg(long, env = "ANALYTICS_DAY_TIMEOUT_SECONDS", default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=7_200))]
     pub analytics_day_timeout_seconds: u32,
 }
+
+/// What authors may ask of analytics.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Analytics")]
+pub struct InsightConfig {
+    /// Longest period that is answered, in days
+    #[arg(long, env = "ANALYTICS_PERIOD_MAX_DAYS", default_value_t = 366, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3_660))]
+    pub analytics_period_max_days: u32,
+    /// Time without a sign of life after which an open attempt counts as left, in days
+    #[arg(long, env = "ANALYTICS_IDLE_DAYS", default_value_t = 14, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=3_660))]
+    pub analytics_idle_days: u16,
+    /// Learners that hide one another: numbers of fewer are held back
+    #[arg(long, env = "ANALYTICS_MIN_COHORT", default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub analytics_min_cohort: u16,
+    /// Attempts or enrolments of a period that are looked at, the newest ones
+    #[arg(long, env = "ANALYTICS_MAX_ATTEMPTS", default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    pub analytics_max_attempts: u32,
+    /// Tries of one quiz that its item analysis looks at, the newest ones
+    #[arg(long, env = "ANALYTICS_MAX_TRIES", default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub analytics_max_tries: u32,
+}
