@@ -11,6 +11,7 @@
 mod harness;
 
 mod admin;
+mod analytics;
 mod assessments;
 mod assessments_edits;
 mod assessments_ends;
