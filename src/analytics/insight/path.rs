@@ -150,12 +150,15 @@ fn quest(shield: Shield, place: &Place, whole: &Whole, is_known: bool) -> QuestF
         let is_safe = is_known && shield.is_safe(whole.enrolled - locked) && shield.is_safe(whole.active - locked);
         shield.count(locked).filter(|_| is_safe)
     };
-    let by = |needed: &Needed| LockedBy {
-        quest_id: needed.quest_id,
-        title: needed.title.clone(),
-        learners: tell(whole.active - needed.through),
+    // Those for whom it is locked by others only are no small group either.
+    let by = |needed: &Needed| {
+        let learners = whole.active - needed.through;
+        LockedBy {
+            quest_id: needed.quest_id,
+            title: needed.title.clone(),
+            learners: tell(learners).filter(|_| shield.is_safe(locked - learners)),
+        }
     };
-    let locked = tell(locked);
     QuestFunnel {
         quest_id: place.quest_id,
         title: place.title.clone(),
@@ -165,9 +168,9 @@ fn quest(shield: Shield, place: &Place, whole: &Whole, is_known: bool) -> QuestF
         completed,
         abandoned,
         median_days: rounded(place.median, 2).filter(|_| completed.is_some_and(|completed| shield.tells(completed))),
-        locked,
+        locked: tell(locked),
         locked_by: needs.iter().map(by).collect(),
-        is_suppressed: started.is_none() || completed.is_none() || abandoned.is_none() || locked.is_none(),
+        is_suppressed: started.is_none() || completed.is_none() || abandoned.is_none() || tell(locked).is_none(),
     }
 }
 

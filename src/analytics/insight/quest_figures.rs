@@ -164,6 +164,7 @@ pub async fn days(
 ///
 /// # Errors
 /// The database's.
+#[expect(clippy::too_many_lines, reason = "one statement, and nothing else")]
 pub async fn figures(
     connection: &mut PgConnection,
     of: Of,
