@@ -8,7 +8,7 @@ services = scripts/services up && settings=$$(scripts/services env) && eval "$$s
 quests = "$${CARGO_TARGET_DIR:-target}/debug/quests"
 
 .DEFAULT_GOAL := help
-.PHONY: help run neighbours test test-contracts test-browser demo soak bench bench-search bench-latency bench-streams try-pgbouncer try-replica try-restore lint openapi prepare env stop reset
+.PHONY: help run neighbours test test-contracts test-browser demo soak bench bench-search bench-latency bench-streams bench-analytics try-pgbouncer try-replica try-restore lint openapi prepare env stop reset
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -54,6 +54,9 @@ bench-latency: ## Measure how long search and recommendations take in a large ca
 
 bench-streams: ## Measure what open live streams cost
 	@$(services) && cargo bench --bench streams
+
+bench-analytics: ## Measure how long computing a day of analytics takes
+	@$(services) && cargo bench --profile dev --bench analytics
 
 try-pgbouncer: ## Try the service behind PgBouncer in transaction mode; ARGS="--tests FILTER" runs API tests through it too
 	@$(services) && cargo build --quiet && scripts/try-pgbouncer $(ARGS)

@@ -15,6 +15,8 @@ use tower_http::compression::CompressionLayer;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
 use crate::admin::model::ReplayLimit;
+use crate::analytics::period::Insights;
+use crate::analytics::scheduler;
 use crate::assessments::service::run_jobs as run_assessment_jobs;
 use crate::asyncapi::Contract;
 use crate::attempts::service::run_recomputes;
@@ -57,6 +59,7 @@ pub struct App {
     exports: Exports,
     replays: ReplayLimit,
     contract: Arc<Contract>,
+    insights: Insights,
 }
 
 macro_rules! part {
@@ -68,7 +71,7 @@ macro_rules! part {
         }
     )+};
 }
-part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills, users: Users, search: Search, recipe: Arc<Recipe>, hub: Hub, meetings: MeetingLimits, exports: Exports, replays: ReplayLimit, contract: Arc<Contract>);
+part!(db: Db, clock: Clock, auth: Authenticator, commands: CommandLimits, content: Arc<ContentLimits>, health: Health, skills: Skills, users: Users, search: Search, recipe: Arc<Recipe>, hub: Hub, meetings: MeetingLimits, exports: Exports, replays: ReplayLimit, contract: Arc<Contract>, insights: Insights);
 
 /// A service that runs until it is told to stop.
 #[derive(Debug)]
@@ -136,6 +139,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         exports: Exports::new(limits.max_exports.into()),
         replays: ReplayLimit(config.broker.replay_max_events),
         contract: Arc::new(Contract::read()?),
+        insights: Insights::new(&config.analytics, &config.insight),
     };
     let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
     let observe = Observe { request_timeout: millis(limits.request_timeout_ms), max_header_bytes };
@@ -199,6 +203,8 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         tasks.spawn(know_skills(db.clone(), clock.clone(), users, interval, stop.clone()));
     }
     if config.background_jobs {
+        let (database, analytics) = (config.database.clone(), config.analytics.clone());
+        tasks.spawn(scheduler::run(db.clone(), database, analytics, clock.clone(), stop.clone()));
         let jobs = jobs(db, clock, retention, config.unlock_interval_seconds);
         let stop = stop.clone();
         // How far a job is lies in its rows: it can be left anywhere.

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+mod analytics;
 mod contradictions;
 mod database;
 mod neighbours;
 mod reading;
 mod values;
 
+pub use analytics::{AnalyticsConfig, InsightConfig};
 pub use contradictions::Wrong;
 pub use database::{DatabaseConfig, ReadConfig};
 pub use neighbours::{InboxConfig, JwksConfig, UserServiceConfig};
@@ -329,6 +331,10 @@ pub struct Config {
     pub search: SearchConfig,
     #[command(flatten)]
     pub recommendations: RecommendationConfig,
+    #[command(flatten)]
+    pub analytics: AnalyticsConfig,
+    #[command(flatten)]
+    pub insight: InsightConfig,
     /// Look of the log lines
     #[arg(long, env = "LOG_FORMAT", default_value = "json", value_name = "FORMAT")]
     pub log_format: LogFormat,

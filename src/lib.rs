@@ -2,24 +2,27 @@
 //!
 //! The map, from the ground up; each module uses what stands above it in this list (docs/architecture.md
 //! names the few places where neighbours know each other):
-//! `config` `ids` `clock` `origin` `db` `audit` `criteria` `scoring` `user_service`, then `http`, then `asyncapi`,
-//! `outbox` and `learners`, then `admin`, `rewards`, `unlocks`, `evidence` and `live`, then `quests`, then `learning_paths` and
-//! `enrollments`, then `curriculum` and `attempts`, then `assessments`, then `integrations` and `exports`, then `inbox`, then
+//! `config` `ids` `clock` `origin` `db` `audit` `criteria` `scoring` `drawing` `user_service`, then `http`, then `asyncapi`,
+//! `outbox`, `learners` and `analytics`, then `admin`, `rewards`, `unlocks`, `evidence` and `live`, then `quests`, then `learning_paths` and
+//! `enrollments`, then `curriculum` and `attempts`, then `assessments`, then `cohort`, `integrations` and `exports`, then `inbox`, then
 //! `openapi`, `demo`, `routes` and `app`.
 
 pub mod admin;
+pub mod analytics;
 pub mod app;
 pub mod assessments;
 pub mod asyncapi;
 pub mod attempts;
 pub mod audit;
 pub mod clock;
+pub mod cohort;
 pub mod commands;
 pub mod config;
 pub mod criteria;
 pub mod curriculum;
 pub mod db;
 pub mod demo;
+pub mod drawing;
 pub mod enrollments;
 pub mod evidence;
 pub mod exports;

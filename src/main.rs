@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use indicatif::ProgressBar;
 use quests::clock::Clock;
+use quests::commands::analytics::{self, AnalyticsCommand};
 use quests::commands::files::{self, Source};
 use quests::commands::verify;
 use quests::config::{
@@ -40,7 +41,15 @@ enum Command {
         database: DatabaseConfig,
     },
     /// Load the demo, a first-semester course of C programming, unless it is there
+    ///
+    /// With `--cohort`, also made-up learners who have worked on it during the last 30 days (docs/analytics.md).
     Seed {
+        /// Number of made-up learners
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20_000))]
+        cohort: Option<u32>,
+        /// Chance falls by it: another number, other learners
+        #[arg(long, value_name = "N", default_value_t = 7, requires = "cohort")]
+        seed: u64,
         #[command(flatten)]
         database: DatabaseConfig,
         #[command(flatten)]
@@ -107,6 +116,11 @@ enum Command {
         database: DatabaseConfig,
         #[command(flatten)]
         search: SearchConfig,
+    },
+    /// Compute the rows of `quest_analytics` (docs/analytics.md)
+    Analytics {
+        #[command(subcommand)]
+        command: AnalyticsCommand,
     },
     /// Print the OpenAPI 3.1 document
     Openapi,
@@ -182,9 +196,12 @@ async fn run(command: Command) -> Result<ExitCode, String> {
             migrate(&database).await?;
             say("the database is up to date")?;
         }
-        Command::Seed { database, limits } => {
+        Command::Seed { cohort, seed, database, limits } => {
             let db = Db::open(&database).map_err(unusable)?;
             say(&files::seed_demo(&db, &clock, &limits).await?)?;
+            if let Some(learners) = cohort {
+                say(&files::seed_cohort(&db, &clock, &limits, learners, seed).await?)?;
+            }
         }
         Command::Import { file, plan, curriculum_version, syllabus, sessions_per_week, database, limits } => {
             let source = match (file, curriculum_version) {
@@ -204,6 +221,11 @@ async fn run(command: Command) -> Result<ExitCode, String> {
         Command::Reindex { database, search } => {
             let db = Db::open(&database).map_err(unusable)?;
             say(&reindex(&db, &search).await?)?;
+        }
+        Command::Analytics { command } => {
+            for line in analytics::run(command, &clock).await? {
+                say(&line)?;
+            }
         }
         Command::Openapi => {
             let (_, document) = quests::routes::routes();
@@ -311,6 +333,7 @@ async fn serve(config: &Config, clock: Clock) -> Result<(), String> {
         tracing::warn!(%error, "the limit of open files stays as it is; connections may run out");
     }
     let db = Db::open(&config.database).map_err(unusable)?;
+    analytics::check(config).await?;
     let listener = tokio::net::TcpListener::bind(config.bind_addr)
         .await
         .map_err(|error| format!("BIND_ADDR {}: {error}", config.bind_addr))?;

@@ -6,6 +6,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::admin::http as admin;
+use crate::analytics::http as analytics;
 use crate::app::App;
 use crate::assessments::http::{authoring as assessments, grading, peer, regrade, tries};
 use crate::asyncapi::http as contracts;
@@ -54,6 +55,7 @@ use crate::skill_tags::http as skill_tags;
         (name = "me", description = "The caller"),
         (name = "skill-tags", description = "What quests' skill tags mean to the User Service"),
         (name = "feedback", description = "What learners say of quests"),
+        (name = "analytics", description = "What became of the attempts and enrolments of a period, for authors (seed: `quest_analytics`)"),
         (name = "live", description = "Own events as they happen"),
         (name = "learners", description = "What belongs to a learner, as a whole; progress of learners, for other services"),
         (name = "admin", description = "Event log, replays, audit log, erasure; for admins"),
@@ -144,6 +146,9 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(enrollments::get_my_learning_path))
         .routes(routes!(enrollments::list_learners))
         .routes(routes!(enrollments::create_unlock_override))
+        .routes(routes!(analytics::get_quest_analytics))
+        .routes(routes!(analytics::get_learning_path_analytics))
+        .routes(routes!(analytics::list_attention))
         .routes(routes!(me::get_me))
         .routes(routes!(skill_tags::list_skill_tags))
         .routes(routes!(exports::export_my_data))

@@ -3,9 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
+use chrono::NaiveTime;
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::cohort::{
+    self,
+    service::{Cohort, Written},
+};
 use crate::config::ContentLimits;
 use crate::curriculum::http::read_file;
 use crate::curriculum::service::{self, Progress, Refusal, rows};
@@ -170,6 +175,52 @@ pub async fn seed_demo(db: &Db, clock: &Clock, limits: &ContentLimits) -> Result
     let (quests, steps) = (file.quests.len(), file.quests.iter().map(|quest| quest.steps.len()).sum::<usize>());
     apply_source(db, clock, file, None, |_| {}).await?;
     Ok(format!("the demo '{name}' is loaded: {quests} quests, {steps} steps"))
+}
+
+/// Learners of a cohort whom one transaction writes.
+const BATCH: u32 = 250;
+
+/// Makes up learners on the demo, those of them who are not there yet. Says what it did.
+///
+/// # Errors
+/// Why they cannot be written.
+pub async fn seed_cohort(
+    db: &Db,
+    clock: &Clock,
+    limits: &ContentLimits,
+    learners: u32,
+    seed: u64,
+) -> Result<String, String> {
+    let demo = read_file(Format::Yaml, DEMO.as_bytes(), limits).map_err(|problem| told("the demo", &problem))?;
+    let Some(path) = demo.learning_paths.first() else { return Err("the demo has no learning path".to_owned()) };
+    let file = read_file(Format::Yaml, cohort::QUEST.as_bytes(), limits)
+        .map_err(|problem| told("the quest of the cohort", &problem))?;
+    let known = sqlx::query_scalar!("SELECT 1 AS one FROM quests WHERE key = $1", cohort::model::QUIZ_QUEST)
+        .fetch_optional(&db.pool)
+        .await
+        .map_err(|error| error.to_string())?;
+    if known.is_none() {
+        apply_source(db, clock, file, None, |_| {}).await?;
+    }
+    let now = clock.now().date_naive().and_time(NaiveTime::MIN).and_utc();
+    let mut written = Written::default();
+    let mut from = 0;
+    while from < learners {
+        let part = Cohort { seed, from, to: learners.min(from + BATCH), now };
+        let path = path.key.clone();
+        let done = db
+            .transact(move |connection| Box::pin(async move { cohort::service::write(connection, &path, part).await }))
+            .await
+            .map_err(|error| error.to_string())?;
+        written.learners += done.learners;
+        written.attempts += done.attempts;
+        from = part.to;
+    }
+    let Written { learners: new, attempts } = written;
+    Ok(match new {
+        0 => format!("the cohort of {learners} made-up learners is there already"),
+        _ => format!("{new} made-up learners of {learners} are written, with {attempts} attempts"),
+    })
 }
 
 /// The catalogue, or single paths of it, as a file's text.

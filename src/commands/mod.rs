@@ -1,5 +1,6 @@
 //! The commands of the binary besides `serve`.
 
+pub mod analytics;
 pub mod files;
 pub mod verify;
 mod verify_assessments;

@@ -32,7 +32,7 @@ impl From<Refusal> for Problem {
 ///
 /// For who has begun it. One a learner, quest and category: sent again it replaces what was there, and is open
 /// again. It goes into the quest's `difficulty_rating` of the day (seed: `quest_analytics`; 0 too easy to 5 too
-/// difficult) and into recommendations.
+/// difficult), once that is over and five learners have said something, and into recommendations.
 #[utoipa::path(post, path = "/v1/quests/{id}/feedback", tag = "feedback", operation_id = "give_feedback", params(("id" = QuestId, Path, description = "Quest")), request_body = FeedbackInput,
     responses((status = 201, description = "given", body = Feedback), (status = 200, description = "replaced", body = Feedback), (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "refused")))]
 pub async fn give_feedback(Path(id): Path<QuestId>, command: Command<FeedbackInput>) -> Result<Response, Problem> {
@@ -48,7 +48,6 @@ pub async fn give_feedback(Path(id): Path<QuestId>, command: Command<FeedbackInp
             Box::pin(async move {
                 visible(connection, caller, id).await?;
                 let (given, is_new) = service::give(connection, &origin, caller.learner(), id, &body).await?;
-                service::rate_difficulty(connection, caller.now, id).await?;
                 let location = format!("/v1/quests/{id}/feedback");
                 Ok(if is_new { Answer::created(&location, &given) } else { Answer::ok(&given) })
             })

@@ -50,42 +50,6 @@ pub async fn give(
     given.map(|given| (given.id == id, given)).map(|(is_new, given)| (given, is_new)).ok_or(Refusal::NotBegun)
 }
 
-/// Takes feedback into the quest's difficulty of the day, 0 (too easy) to 5 (too difficult): the mean over the
-/// learners of the last 200; two statements.
-///
-/// # Errors
-/// The database's.
-pub async fn rate_difficulty(
-    connection: &mut PgConnection,
-    now: DateTime<Utc>,
-    quest: QuestId,
-) -> Result<(), sqlx::Error> {
-    // Whoever comes at the same moment waits here, and sees what the other has given.
-    sqlx::query!(
-        "INSERT INTO quest_analytics AS known (quest_id, date_recorded) VALUES ($1, $2)
-         ON CONFLICT (quest_id, date_recorded) DO UPDATE SET date_recorded = known.date_recorded",
-        quest.0,
-        now.date_naive()
-    )
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query!(
-        "UPDATE quest_analytics SET difficulty_rating = (
-             -- One voice a learner, whatever the number of categories.
-             SELECT avg(2.5 + CASE WHEN too_difficult THEN 2.5 ELSE 0 END - CASE WHEN too_easy THEN 2.5 ELSE 0 END)
-             FROM (SELECT bool_or(category = 'TooDifficult') AS too_difficult, bool_or(category = 'TooEasy') AS too_easy
-                   FROM (SELECT auth_user_id, category FROM quest_feedback
-                         WHERE quest_id = $1 ORDER BY updated_at DESC, id DESC LIMIT 200) AS latest
-                   GROUP BY auth_user_id) AS voices)
-         WHERE quest_id = $1 AND date_recorded = $2",
-        quest.0,
-        now.date_naive()
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
 /// Feedback on a quest, newest first.
 ///
 /// # Errors

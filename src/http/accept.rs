@@ -5,16 +5,23 @@ use axum::http::{HeaderMap, header};
 /// The client's favourite among the media types on offer. The first one where the client has no preference,
 /// and where it takes none of them: an answer in another form serves better than none.
 #[must_use]
-pub fn favourite<'a>(headers: &HeaderMap, offers: [&'a str; 2]) -> &'a str {
+pub fn favourite<'a, const N: usize>(headers: &HeaderMap, offers: [&'a str; N]) -> &'a str {
     let header: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|accept| accept.to_str().ok()).collect();
     let ranges: Vec<Range> = header.iter().flat_map(|accept| accept.split(',')).filter_map(Range::parse).collect();
-    let [first, second] = offers.map(|offer| {
+    let wanted = |offer: &str| {
         // The most specific range decides about an offer, whatever the others say.
         let range = ranges.iter().filter_map(|range| Some((range.fits(offer)?, range.quality))).max();
         range.map_or((0, 0), |(specificity, quality)| (quality, specificity))
-    });
-    // Of two equally good ones, that which is named is meant rather than that which "anything" takes in.
-    if second > first && second.0 > 0 { offers[1] } else { offers[0] }
+    };
+    let mut best = ("", (0, 0));
+    for (at, offer) in offers.into_iter().enumerate() {
+        // Of two equally good ones, that which is named is meant rather than that which "anything" takes in.
+        let rank = wanted(offer);
+        if at == 0 || (rank > best.1 && rank.0 > 0) {
+            best = (offer, rank);
+        }
+    }
+    best.0
 }
 
 /// One element of `Accept`.
@@ -103,6 +110,15 @@ mod tests {
         ] {
             assert_eq!(picked(&[svg]), "image/svg+xml", "{svg}");
         }
+        let three = |accept: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+            favourite(&headers, ["application/json", "text/csv", "image/svg+xml"])
+        };
+        assert_eq!(three("text/csv"), "text/csv");
+        assert_eq!(three("text/csv;q=0.5, image/svg+xml"), "image/svg+xml");
+        assert_eq!(three("text/*, */*;q=0.1"), "text/csv");
+        assert_eq!(three("*/*"), "application/json");
         assert_eq!(picked(&[]), "application/json");
         assert_eq!(picked(&["application/json;q=0.5", "image/svg+xml"]), "image/svg+xml", "two headers are one list");
     }

@@ -109,6 +109,15 @@ impl Caller {
     }
 
     /// # Errors
+    /// 403 for who is neither author nor grader.
+    pub fn require_author_or_grader(&self) -> Result<(), Problem> {
+        if self.roles.author || self.roles.grader {
+            return Ok(());
+        }
+        Err(Problem::new(Code::Forbidden, "this needs the role of an author or a grader"))
+    }
+
+    /// # Errors
     /// 403 for whoever is no grader.
     pub fn require_grader(&self) -> Result<(), Problem> {
         if self.roles.grader {

@@ -45,6 +45,15 @@ pub fn respond_as(request: &HeaderMap, media_type: &'static str, body: Vec<u8>) 
     response
 }
 
+/// The same for a picture.
+pub fn respond_svg(request: &HeaderMap, picture: String) -> Response {
+    let mut response = respond_as(request, "image/svg+xml", picture.into_bytes());
+    // Opened by itself it is a document from our origin: it may style itself, and nothing else.
+    let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
 /// `If-Match` of a write, to be compared inside the write's transaction.
 #[derive(Debug, Clone, Default)]
 pub struct IfMatch(Option<String>);

@@ -42,7 +42,7 @@ async fn tamper(pool: &PgPool, change: &str) {
 
 #[tokio::test]
 async fn every_command_explains_itself() {
-    for command in ["", "serve", "migrate", "seed", "import", "export", "verify", "openapi", "token"] {
+    for command in ["", "serve", "migrate", "seed", "import", "export", "verify", "analytics", "openapi", "token"] {
         let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|part| !part.is_empty()).collect();
         let help = quests(&arguments).await;
         assert!(help.status.success(), "{command}: {}", err(&help));

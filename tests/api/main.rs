@@ -11,6 +11,7 @@
 mod harness;
 
 mod admin;
+mod analytics;
 mod assessments;
 mod assessments_edits;
 mod assessments_ends;
@@ -24,6 +25,7 @@ mod attempts;
 mod background;
 mod catalogue;
 mod coding_results;
+mod cohort;
 mod commands;
 mod configuration;
 mod curriculum;
@@ -47,6 +49,7 @@ mod progress;
 mod races;
 mod read_replica;
 mod recommendations;
+mod rollup;
 mod search;
 mod secrecy;
 mod sharding;

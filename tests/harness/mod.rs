@@ -24,6 +24,7 @@ pub use self::database::database;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, FromArgMatches};
+use quests::analytics::scheduler;
 use quests::app::{self, Running};
 use quests::clock::Clock;
 use quests::config::{Config, DEVELOPMENT_SECRET, JwtConfig};
@@ -179,6 +180,14 @@ impl Service {
         quests::attempts::service::run_recomputes(&db, &self.clock).await.unwrap();
         quests::enrollments::service::run_reevaluations(&db, &self.clock).await.unwrap();
         quests::enrollments::service::run_schedule(&db, &self.clock).await.unwrap();
+    }
+
+    /// Computes the rows of `quest_analytics` of the day on which the clock stands.
+    pub async fn compute_analytics(&self) {
+        let arguments = ["--database-url=postgres://nowhere/x".to_owned(), "--jwt-issuer=x".to_owned()];
+        let (config, day) = (config(&arguments).analytics, self.clock.now().date_naive());
+        let mut connection = self.pool.acquire().await.unwrap();
+        scheduler::recompute(&mut connection, &config, &self.clock, day, day).await.unwrap();
     }
 
     pub fn learner(&self) -> Client {

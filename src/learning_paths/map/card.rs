@@ -3,9 +3,10 @@
 use super::layout::{BOX_HEIGHT, BOX_WIDTH, Place};
 use super::marks::{mark, name, stripe};
 use super::style::{class, label};
-use super::svg::{status, thousands, write};
-use super::text::{ellipsis, escape, width, wrap};
+use super::svg::status;
 use super::{Node, Status};
+use crate::drawing::text::{ellipsis, escape, width, wrap};
+use crate::drawing::{thousands, write};
 
 /// From the left side of the box to its text, and from the text to the right side.
 const LEFT: i32 = 18;

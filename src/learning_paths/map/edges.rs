@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::layout::{Layout, Route};
-use super::svg::write;
-use super::text::escape;
 use super::{EdgeKind, Graph, Status};
+use crate::drawing::text::escape;
+use crate::drawing::write;
 
 type Point = (i32, i32);
 

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use uuid::Uuid;
 
 use super::style::{class, label};
-use super::svg::write;
-use super::{Edge, EdgeKind, Graph, Status, text};
+use super::{Edge, EdgeKind, Graph, Status};
+use crate::drawing::{text, write};
 use crate::quests::model::DifficultyLevel;
 
 /// Height of one row of the legend.

@@ -16,7 +16,6 @@ mod style;
 mod svg;
 #[cfg(test)]
 mod tests;
-mod text;
 mod tracks;
 
 use serde::Serialize;

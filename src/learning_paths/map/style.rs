@@ -1,18 +1,15 @@
 //! Colours and fonts of the map, for light and dark.
-//!
-//! Colours are written out in every rule, not as custom properties: programs that are no browsers know
-//! none of these and would paint the map black. Every rule is held to maps, because a style sheet in an
-//! SVG that stands inside a page applies to the whole page.
 
 use std::sync::LazyLock;
 
+use crate::drawing::style::{self, Colour, Rule};
 use crate::quests::model::DifficultyLevel;
 
 /// Class of the document's root.
 pub const ROOT: &str = "quest-map";
 
 /// Name, light, dark.
-pub const PALETTE: [(&str, &str, &str); 29] = [
+pub const PALETTE: [Colour; 29] = [
     ("page", "#f8fafc", "#0b1120"),
     ("band", "#ffffff", "#111a2e"),
     ("tint", "#f1f5f9", "#0d1526"),
@@ -45,9 +42,8 @@ pub const PALETTE: [(&str, &str, &str); 29] = [
 ];
 
 /// What does not depend on the theme.
-const SHAPE: &[(&str, &str)] = &[
-    // Metrics of Arial first: the lines are broken by them.
-    ("", "color-scheme:light dark;font-family:Arial,Helvetica,'Liberation Sans',Roboto,'Noto Sans',sans-serif"),
+const SHAPE: &[Rule] = &[
+    ("", style::FONT),
     (".name", "font-size:26px;font-weight:700"),
     (".sub", "font-size:14px"),
     (".lane", "font-size:16px;font-weight:700"),
@@ -68,7 +64,7 @@ const SHAPE: &[(&str, &str)] = &[
 ];
 
 /// What does; `$name` is a colour of the palette.
-const PAINT: &[(&str, &str)] = &[
+const PAINT: &[Rule] = &[
     (".page", "fill:$page"),
     (".band", "fill:$band"),
     (".tint", "fill:$tint"),
@@ -124,28 +120,7 @@ const PAINT: &[(&str, &str)] = &[
 ];
 
 /// The document's style sheet.
-pub static CSS: LazyLock<String> = LazyLock::new(|| {
-    let (light, dark) = (paint(|colour| colour.1), paint(|colour| colour.2));
-    format!("{}\n{light}\n@media(prefers-color-scheme:dark){{{dark}}}", rules(SHAPE))
-});
-
-fn paint(shade: impl Fn(&(&str, &'static str, &'static str)) -> &'static str) -> String {
-    let mut names: Vec<_> = PALETTE.iter().collect();
-    // The longest first: one name may begin like another.
-    names.sort_by_key(|(name, ..)| std::cmp::Reverse(name.len()));
-    names.into_iter().fold(rules(PAINT), |css, colour| css.replace(&format!("${}", colour.0), shade(colour)))
-}
-
-/// Rules that apply inside maps only.
-fn rules(rules: &[(&str, &str)]) -> String {
-    let mut css = String::new();
-    for (selectors, declarations) in rules {
-        let held: Vec<String> =
-            selectors.split(',').map(|selector| format!(".{ROOT} {selector}").trim_end().to_owned()).collect();
-        css.extend([&held.join(","), "{", declarations, "}"]);
-    }
-    css
-}
+pub static CSS: LazyLock<String> = LazyLock::new(|| style::sheet(ROOT, &PALETTE, SHAPE, PAINT));
 
 /// Class of a difficulty in the style sheet.
 pub const fn class(level: DifficultyLevel) -> &'static str {

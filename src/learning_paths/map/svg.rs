@@ -1,25 +1,18 @@
 //! Draws a laid out path as a standalone SVG document.
 
-use std::fmt::Write as _;
-
 use super::card::card;
 use super::edges::{befores, edges};
 use super::layout::{BandPlace, Layout};
 use super::marks::legend;
 use super::style::{CSS, ROOT};
-use super::text::{ellipsis, escape, wrap};
 use super::{Graph, Node, Status};
+use crate::drawing::text::{ellipsis, escape, wrap};
+use crate::drawing::{thousands, write};
 
 /// Space around everything.
 const EDGE: i32 = 28;
 /// Height of the bands' titles.
 const HEAD: i32 = 72;
-
-/// Appends formatted text.
-pub fn write(out: &mut String, text: std::fmt::Arguments) {
-    // Writing to a string cannot fail.
-    let _ = out.write_fmt(text);
-}
 
 /// What is shown of a quest: a learner's status, or that it is out of use.
 pub fn status(node: &Node) -> Option<Status> {
@@ -138,19 +131,6 @@ fn experience<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> i64 {
 
 fn plural(count: usize, word: &str) -> String {
     format!("{count} {word}{}", if count == 1 { "" } else { "s" })
-}
-
-/// A number with commas between its thousands.
-pub fn thousands(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut out = String::from(if number < 0 { "-" } else { "" });
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// Bands, edges and boxes; answers where the picture ends.

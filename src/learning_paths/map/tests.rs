@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::layout::{BOX_HEIGHT, BOX_WIDTH, Layout, arrange};
 use super::style::{CSS, PALETTE};
-use super::{Edge, EdgeKind, Graph, Lane, Node, Status, draw, text};
+use super::{Edge, EdgeKind, Graph, Lane, Node, Status, draw};
+use crate::drawing::text;
 use crate::quests::model::DifficultyLevel;
 
 const LEVELS: [DifficultyLevel; 4] =

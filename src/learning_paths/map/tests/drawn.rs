@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use roxmltree::{Document, Node as Element};
 use serde_json::Value;
 
-use super::super::{Edge, EdgeKind, Graph, Lane, Node, Status, draw, text};
+use super::super::{Edge, EdgeKind, Graph, Lane, Node, Status, draw};
 use super::{LEVELS, STATES, id};
+use crate::drawing::text;
 
 /// A rectangle.
 #[derive(Debug, Clone, Copy)]

@@ -1,10 +1,11 @@
-//! Text for the map: made safe for XML, measured, wrapped.
+//! Text of pictures: made safe for XML, measured, wrapped.
 
 /// Keeps what XML 1.0 allows and a reader can see.
 ///
 /// Dropped: control characters, non-characters, bidirectional overrides (they could flip the text around
 /// them), and accents piled higher than any language needs, which would paint over the neighbours.
 /// White space becomes single spaces.
+#[must_use]
 pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut marks = 0;
@@ -32,6 +33,7 @@ pub fn clean(text: &str) -> String {
 }
 
 /// Escapes cleaned text for element content and attribute values.
+#[must_use]
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in clean(text).chars() {
@@ -81,12 +83,14 @@ fn milli_em(c: char) -> i32 {
 }
 
 /// Estimated width in pixels of a text at a font size.
+#[must_use]
 pub fn width(text: &str, size: i32) -> i32 {
     (text.chars().map(milli_em).sum::<i32>() * size + 999) / 1000
 }
 
 /// Breaks a text into at most `widths.len()` lines, each not wider than its width; what does not fit ends
 /// in an ellipsis.
+#[must_use]
 pub fn wrap(text: &str, size: i32, widths: &[i32]) -> Vec<String> {
     let text = clean(text);
     let mut lines: Vec<String> = Vec::new();
@@ -109,6 +113,7 @@ pub fn wrap(text: &str, size: i32, widths: &[i32]) -> Vec<String> {
 }
 
 /// Cuts a text to a width, with an ellipsis if anything was cut.
+#[must_use]
 pub fn ellipsis(text: &str, size: i32, room: i32) -> String {
     let text = clean(text);
     if width(&text, size) <= room {
