@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 mod neighbours;
 
-pub use neighbours::{InboxConfig, JwksConfig, UserServiceConfig};
+pub use neighbours::{InboxConfig, JwksConfig, TraceConfig, UserServiceConfig};
 
 /// How long published events are kept where nothing else is set.
 pub const EVENT_RETENTION_DAYS: u32 = 400;
@@ -345,7 +345,7 @@ pub struct Config {
     pub search: SearchConfig,
     #[command(flatten)]
     pub recommendations: RecommendationConfig,
-    /// Look of the log lines
+    /// Look of the log lines; each request has one
     #[arg(long, env = "LOG_FORMAT", default_value = "json", value_name = "FORMAT")]
     pub log_format: LogFormat,
     /// What is logged: a tracing filter
@@ -356,6 +356,11 @@ pub struct Config {
         value_name = "FILTER"
     )]
     pub rust_log: String,
+    #[command(flatten)]
+    pub traces: TraceConfig,
+    /// How often metrics are summed up and the backlog of events is measured, in seconds
+    #[arg(long, env = "METRICS_INTERVAL_SECONDS", default_value_t = 5, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub metrics_interval_seconds: u64,
     /// Do the background work in this process: recomputing, unlocking, housekeeping; false where another replica does it
     #[arg(long, env = "BACKGROUND_JOBS", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     pub background_jobs: bool,

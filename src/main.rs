@@ -285,7 +285,7 @@ fn token(role: Role, sub: Option<Uuid>, jwt: &JwtConfig, clock: &Clock) -> Resul
 }
 
 async fn serve(config: &Config, clock: Clock) -> Result<(), String> {
-    quests::telemetry::init(config.log_format, &config.rust_log)?;
+    let export = quests::telemetry::init(config.log_format, &config.rust_log, &config.traces)?;
     if config.jwt.jwt_secret == DEVELOPMENT_SECRET {
         tracing::warn!("JWT_SECRET is the development secret: anyone can make tokens; never use it in production");
     }
@@ -304,6 +304,7 @@ async fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     stop_signal().await.map_err(|error| error.to_string())?;
     tracing::info!("stopping: open requests get their answers");
     running.stop().await;
+    export.close().await;
     Ok(())
 }
 

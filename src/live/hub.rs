@@ -181,6 +181,7 @@ impl Live {
                 return self.reset(read.head);
             }
             self.frames.try_send(model::frame(event))?;
+            model::count_events(1);
             self.seq = event.learner_seq;
             changes |= model::changes_recommendations(&event.event_type);
         }
@@ -195,6 +196,7 @@ impl Live {
 
     fn reset(&mut self, head: i64) -> Result<(), mpsc::error::TrySendError<Frame>> {
         self.frames.try_send(model::reset(head))?;
+        model::count_reset();
         self.seq = head;
         Ok(())
     }

@@ -116,6 +116,8 @@ impl Service {
             // An index is for the tests that ask for one.
             ("--search-index=", "false"),
             ("--background-jobs=", "false"),
+            // Its statements are nobody's call.
+            ("--metrics-interval-seconds=", "300"),
             // A busy machine is no reason to call a neighbour slow.
             ("--user-service-timeout-ms=", "10000"),
             ("--user-service-connect-timeout-ms=", "5000"),
