@@ -107,6 +107,7 @@ fn command_limits(limits: &HttpLimits) -> CommandLimits {
 /// # Errors
 /// A sentence that says which setting is wrong.
 pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Result<Running, String> {
+    meters::recorder();
     let (broker_state, broker) = watch::channel(Broker::Absent);
     let millis = Duration::from_millis;
     let users = Users(UserService::new(&config.user_service)?);
@@ -148,7 +149,6 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         write_timeout: millis(limits.write_timeout_ms),
     };
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    meters::recorder();
 
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     // The relay outlives the server, so that what the last requests did still goes out.

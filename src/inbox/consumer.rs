@@ -58,6 +58,7 @@ pub async fn run(inbox: Inbox) {
 async fn supervise(inbox: &Inbox, url: &str, source: Source) {
     let longest = Duration::from_millis(inbox.broker.amqp_retry_max_ms);
     let mut backoff = FIRST_BACKOFF;
+    metrics::gauge!("inbox_link_up", "source" => source.as_str()).set(0.0);
     while !inbox.stop.is_cancelled() {
         let began = tokio::time::Instant::now();
         let Err(error) = term(inbox, url, source).await else { return };

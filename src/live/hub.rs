@@ -84,6 +84,7 @@ pub struct Place {
 impl Hub {
     #[must_use]
     pub fn new(limits: StreamLimits) -> Self {
+        set_gauge(0);
         Self { limits, state: Arc::default(), opened: Arc::default() }
     }
 

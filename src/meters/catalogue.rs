@@ -136,12 +136,12 @@ pub const CATALOGUE: &[Meter] = &[
     counter("streams_dropped_total", &[], "Streams ended because their reader was too slow"),
     counter(
         "job_runs_total",
-        &["job"],
-        "Runs of background jobs; `job`: `recompute`, `reevaluate`, `assessments`, `schedule`, `housekeeping`, `skill_tree`",
+        &["name"],
+        "Runs of background jobs; `name`: `recompute`, `reevaluate`, `assessments`, `schedule`, `housekeeping`, `skill_tree`",
     ),
-    counter("job_failures_total", &["job"], "Those that failed as a whole; the next run goes on"),
-    histogram("job_seconds", &["job"], "Time of a run"),
-    seconds(gauge("job_last_success_timestamp_seconds", &["job"], "When a run last went well (Unix time)")),
+    counter("job_failures_total", &["name"], "Those that failed as a whole; the next run goes on"),
+    histogram("job_seconds", &["name"], "Time of a run"),
+    seconds(gauge("job_last_success_timestamp_seconds", &["name"], "When a run last went well (Unix time)")),
     counter("attempts_recomputed_total", &[], "Attempts recomputed after edits"),
     counter(
         "attempts_recompute_failures_total",

@@ -42,11 +42,11 @@ pub fn recorder() -> &'static PrometheusHandle {
 pub async fn job<T, E>(name: &'static str, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let began = tokio::time::Instant::now();
     let result = work.await;
-    metrics::counter!("job_runs_total", "job" => name).increment(1);
-    metrics::histogram!("job_seconds", "job" => name).record(began.elapsed());
+    metrics::counter!("job_runs_total", "name" => name).increment(1);
+    metrics::histogram!("job_seconds", "name" => name).record(began.elapsed());
     match &result {
-        Ok(_) => metrics::gauge!("job_last_success_timestamp_seconds", "job" => name).set(clock::unix_seconds()),
-        Err(_) => metrics::counter!("job_failures_total", "job" => name).increment(1),
+        Ok(_) => metrics::gauge!("job_last_success_timestamp_seconds", "name" => name).set(clock::unix_seconds()),
+        Err(_) => metrics::counter!("job_failures_total", "name" => name).increment(1),
     }
     result
 }

@@ -1,9 +1,11 @@
 //! Log lines (JSON for machines, text for people), and spans for a collector.
 
 use std::io::IsTerminal;
+use std::sync::{Arc, OnceLock};
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
@@ -25,7 +27,10 @@ pub fn init(format: LogFormat, filter: &str, traces: &TraceConfig) -> Result<Exp
     let export = Export::open(traces)?;
     let spans = export.tracer().map(|tracer| {
         // What is logged within a span becomes one of its events.
-        let seen = Targets::new().with_target(TARGET, LevelFilter::DEBUG).with_target("quests", LevelFilter::INFO);
+        let seen = FilterFn::new(|what: &Metadata<'_>| {
+            what.target() == TARGET
+                || (what.is_event() && what.target().starts_with("quests") && *what.level() <= Level::INFO)
+        });
         tracing_opentelemetry::layer()
             .with_tracer(tracer)
             .with_context_activation(false)
@@ -33,12 +38,13 @@ pub fn init(format: LogFormat, filter: &str, traces: &TraceConfig) -> Result<Exp
             .with_threads(false)
             .with_location(false)
             .with_target(false)
-            .with_filter(seen)
+            .with_filter(seen.with_max_level_hint(LevelFilter::DEBUG))
     });
+    let dispatch = Arc::new(OnceLock::new());
     let statements = export.tracer().map(|tracer| {
-        let seen =
-            Targets::new().with_target(TARGET, LevelFilter::DEBUG).with_target(statements::TARGET, LevelFilter::DEBUG);
-        statements::Statements::new(tracer).with_filter(seen)
+        let seen = FilterFn::new(|what: &Metadata<'_>| matches!(what.target(), TARGET | statements::TARGET));
+        statements::Statements::new(tracer, Arc::clone(&dispatch))
+            .with_filter(seen.with_max_level_hint(LevelFilter::DEBUG))
     });
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines: Box<dyn Layer<_> + Send + Sync> = match format {
@@ -48,5 +54,8 @@ pub fn init(format: LogFormat, filter: &str, traces: &TraceConfig) -> Result<Exp
         }
     };
     Registry::default().with(spans).with(statements).with(lines).init();
+    tracing::dispatcher::get_default(|all| {
+        dispatch.get_or_init(|| all.downgrade());
+    });
     Ok(export)
 }

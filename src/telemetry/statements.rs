@@ -1,7 +1,7 @@
 //! Makes spans of the statements that sqlx tells of: each under the span in which it ran.
 
 use std::fmt::Debug;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -9,7 +9,7 @@ use opentelemetry::trace::{Span, SpanKind, TraceContextExt, Tracer};
 use opentelemetry_sdk::trace::SdkTracer;
 use tracing::dispatcher::WeakDispatch;
 use tracing::field::{Field, Visit};
-use tracing::{Dispatch, Event, Subscriber};
+use tracing::{Event, Subscriber};
 use tracing_opentelemetry::get_otel_context;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
@@ -24,21 +24,17 @@ pub const TARGET: &str = "sqlx::query";
 #[derive(Debug)]
 pub struct Statements {
     tracer: SdkTracer,
-    /// Where the layer that knows the spans is found.
-    dispatch: OnceLock<WeakDispatch>,
+    /// Where the layer that knows the spans is found, once all layers are set up.
+    dispatch: Arc<OnceLock<WeakDispatch>>,
 }
 
 impl Statements {
-    pub fn new(tracer: SdkTracer) -> Self {
-        Self { tracer, dispatch: OnceLock::new() }
+    pub fn new(tracer: SdkTracer, dispatch: Arc<OnceLock<WeakDispatch>>) -> Self {
+        Self { tracer, dispatch }
     }
 }
 
 impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Statements {
-    fn on_register_dispatch(&self, dispatch: &Dispatch) {
-        self.dispatch.get_or_init(|| dispatch.downgrade());
-    }
-
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         if event.metadata().target() != TARGET {
             return;

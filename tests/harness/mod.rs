@@ -7,6 +7,7 @@
 )]
 
 pub mod broker;
+pub mod collector;
 pub mod contract;
 mod database;
 pub mod embeddings;
