@@ -249,17 +249,17 @@ struct Retention {
 async fn jobs(db: Db, clock: Clock, retention: Retention, unlock_interval: u64) {
     let mut ticks: u64 = 0;
     loop {
-        if let Err(error) = job("recompute", run_recomputes(&db, &clock)).await {
+        if let Err(error) = job("recompute", Box::pin(run_recomputes(&db, &clock))).await {
             tracing::warn!(%error, "the recompute job goes on later");
         }
-        if let Err(error) = job("reevaluate", run_reevaluations(&db, &clock)).await {
+        if let Err(error) = job("reevaluate", Box::pin(run_reevaluations(&db, &clock))).await {
             tracing::warn!(%error, "learners are judged anew later");
         }
-        if let Err(failed) = job("assessments", run_assessment_jobs(&db, &clock)).await {
+        if let Err(failed) = job("assessments", Box::pin(run_assessment_jobs(&db, &clock))).await {
             tracing::debug!(failed, "work on assessments goes on later");
         }
         if ticks.is_multiple_of(unlock_interval)
-            && let Err(error) = job("schedule", run_schedule(&db, &clock)).await
+            && let Err(error) = job("schedule", Box::pin(run_schedule(&db, &clock))).await
         {
             tracing::warn!(%error, "what time opens is opened later");
         }

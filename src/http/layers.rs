@@ -94,6 +94,9 @@ pub async fn observe(State(limits): State<Observe>, mut request: Request, next: 
 /// As nginx has it: the client went away before the answer.
 const WENT_AWAY: u16 = 499;
 
+/// What machines ask every few seconds is no trace.
+const UNTRACED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 /// A request under way. When it goes, however that comes about, it is counted and logged.
 struct Seen {
     started: Instant,
@@ -110,11 +113,15 @@ impl Seen {
     fn begin(request: &Request, correlation: &mut Correlation) -> Self {
         let method = method_label(request.method());
         let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-        let traced = tracing::debug_span!(
-            target: trace::TARGET, parent: None, "request", otel.name = format!("{method} {route}"), otel.kind = "server",
-            otel.status_code = Empty, http.request.method = method, http.route = route,
-            http.response.status_code = Empty, correlation_id = correlation.id,
-        );
+        let traced = if UNTRACED.contains(&route.as_str()) {
+            Span::none()
+        } else {
+            tracing::debug_span!(
+                target: trace::TARGET, parent: None, "request", otel.name = format!("{method} {route}"), otel.kind = "server",
+                otel.status_code = Empty, http.request.method = method, http.route = route,
+                http.response.status_code = Empty, correlation_id = correlation.id,
+            )
+        };
         trace::go_on(&traced, correlation.traceparent.as_deref());
         if let Some(here) = trace::traceparent(&traced) {
             correlation.traceparent = Some(here);

@@ -209,32 +209,22 @@ impl UserService {
             count_profile("hit");
             return Ok(Shown { value: Some(User::clone(user)), is_stale: false });
         }
-        match self.get(Endpoint::User, "/api/users/me/full", Some(token), now).await {
-            Ok(Some((body, user))) => {
-                count_profile("miss");
-                self.0.cache.put(caller, body, now);
-                Ok(Shown { value: Some(user), is_stale: false })
-            }
-            Ok(None) => {
-                count_profile("miss");
-                self.0.cache.forget(caller);
-                Ok(Shown { value: None, is_stale: false })
-            }
-            Err(failure) if failure.says_nothing() => match kept {
-                Some((user, _)) => {
-                    count_profile("stale");
-                    Ok(Shown { value: Some(user), is_stale: true })
-                }
-                None => {
-                    count_profile("miss");
-                    Err(failure)
-                }
-            },
-            Err(failure) => {
-                count_profile("miss");
-                Err(failure)
-            }
+        let answer = self.get(Endpoint::User, "/api/users/me/full", Some(token), now).await;
+        if let (Err(failure), Some((user, _))) = (&answer, kept)
+            && failure.says_nothing()
+        {
+            count_profile("stale");
+            return Ok(Shown { value: Some(user), is_stale: true });
         }
+        count_profile("miss");
+        let value = answer?.map(|(body, user)| {
+            self.0.cache.put(caller, body, now);
+            user
+        });
+        if value.is_none() {
+            self.0.cache.forget(caller);
+        }
+        Ok(Shown { value, is_stale: false })
     }
 
     /// A curriculum version; None when there is none with this id.
