@@ -10,6 +10,9 @@ RUN mkdir src benches \
     && for bench in $(sed -n '/^\[\[bench\]\]/,/^name/s/^name *= *"\(.*\)"/\1/p' Cargo.toml); do touch "benches/$bench.rs"; done \
     && cargo build --release --locked --bin quests
 
+# Which build it is, for quests_build_info: --build-arg QUESTS_COMMIT=$(git rev-parse --short HEAD)
+ARG QUESTS_COMMIT=unknown
+ENV QUESTS_COMMIT=$QUESTS_COMMIT
 COPY .sqlx .sqlx
 COPY migrations migrations
 COPY examples examples

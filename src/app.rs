@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::{from_fn, from_fn_with_state};
+use chrono::{DateTime, Utc};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,7 @@ use crate::http::server::{ServerLimits, serve};
 use crate::inbox;
 use crate::integrations::MeetingLimits;
 use crate::live::{self, Hub, StreamLimits};
+use crate::meters::{self, job};
 use crate::outbox;
 use crate::recommendations::model::Recipe;
 use crate::routes::routes;
@@ -108,6 +110,7 @@ fn command_limits(limits: &HttpLimits) -> CommandLimits {
 /// # Errors
 /// A sentence that says which setting is wrong.
 pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Result<Running, String> {
+    meters::recorder();
     let replica = Replica::open(&config.database, &config.read);
     let db = db.with_replica(replica.map_err(|error| format!("DATABASE_READ_URL: {error}"))?);
     let (broker_state, broker) = watch::channel(Broker::Absent);
@@ -152,7 +155,6 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         write_timeout: millis(limits.write_timeout_ms),
     };
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    crate::http::health::recorder();
 
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     // The relay outlives the server, so that what the last requests did still goes out.
@@ -202,6 +204,8 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         let interval = Duration::from_secs(config.user_service.skill_tree_refresh_seconds);
         tasks.spawn(know_skills(db.clone(), clock.clone(), users, interval, stop.clone()));
     }
+    let every = Duration::from_secs(config.metrics_interval_seconds);
+    tasks.spawn(upkeep(db.clone(), clock.clone(), every, stop.clone()));
     if config.background_jobs {
         let (database, analytics) = (config.database.clone(), config.analytics.clone());
         tasks.spawn(scheduler::run(db.clone(), database, analytics, clock.clone(), stop.clone()));
@@ -210,7 +214,6 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         // How far a job is lies in its rows: it can be left anywhere.
         tasks.spawn(async move { stop.run_until_cancelled(Box::pin(jobs)).await });
     }
-    tasks.spawn(upkeep(stop.clone()));
     tasks.close();
     // The relay's last words come after the last answers.
     let patience = server_limits.drain_timeout + Duration::from_secs(10);
@@ -257,28 +260,22 @@ struct Retention {
 async fn jobs(db: Db, clock: Clock, retention: Retention, unlock_interval: u64) {
     let mut ticks: u64 = 0;
     loop {
-        if let Err(error) = run_recomputes(&db, &clock).await {
+        if let Err(error) = job("recompute", Box::pin(run_recomputes(&db, &clock))).await {
             tracing::warn!(%error, "the recompute job goes on later");
         }
-        if let Err(error) = run_reevaluations(&db, &clock).await {
+        if let Err(error) = job("reevaluate", Box::pin(run_reevaluations(&db, &clock))).await {
             tracing::warn!(%error, "learners are judged anew later");
         }
-        run_assessment_jobs(&db, &clock).await;
+        if let Err(failed) = job("assessments", Box::pin(run_assessment_jobs(&db, &clock))).await {
+            tracing::debug!(failed, "work on assessments goes on later");
+        }
         if ticks.is_multiple_of(unlock_interval)
-            && let Err(error) = run_schedule(&db, &clock).await
+            && let Err(error) = job("schedule", Box::pin(run_schedule(&db, &clock))).await
         {
             tracing::warn!(%error, "what time opens is opened later");
         }
         if ticks.is_multiple_of(3600) {
-            let now = clock.now();
-            let events = outbox::prune(&db, now - retention.events, now - retention.keys).await;
-            if let Err(error) = live::prune(&db.pool, now).await {
-                tracing::warn!(%error, "tickets are removed later");
-            }
-            if let Err(error) = inbox::prune(&db.pool, now - retention.messages).await {
-                tracing::warn!(%error, "keys of messages are removed later");
-            }
-            match events {
+            match job("housekeeping", keep_house(&db, clock.now(), retention)).await {
                 Ok(0) => {}
                 Ok(rows) => tracing::info!(rows, "old events and keys removed"),
                 Err(error) => tracing::warn!(%error, "housekeeping goes on later"),
@@ -289,13 +286,30 @@ async fn jobs(db: Db, clock: Clock, retention: Retention, unlock_interval: u64) 
     }
 }
 
-/// What each process does for itself: metrics that nobody reads are not kept for ever.
-async fn upkeep(stop: CancellationToken) {
+/// Removes what is old; says how many events and keys. What one part cannot do does not stop the others.
+async fn keep_house(db: &Db, now: DateTime<Utc>, retention: Retention) -> Result<u64, sqlx::Error> {
+    let events = outbox::prune(db, now - retention.events, now - retention.keys).await;
+    let tickets = live::prune(&db.pool, now).await;
+    let messages = inbox::prune(&db.pool, now - retention.messages).await;
+    tickets?;
+    messages?;
+    events
+}
+
+/// What each process does for itself: what was measured is summed up, whether somebody reads it or not, and the backlog
+/// is measured.
+async fn upkeep(db: Db, clock: Clock, every: Duration, stop: CancellationToken) {
     loop {
-        crate::http::health::recorder().run_upkeep();
         tokio::select! {
-            () = tokio::time::sleep(Duration::from_hours(1)) => {}
+            () = tokio::time::sleep(every) => {}
             () = stop.cancelled() => return,
+        }
+        meters::recorder().run_upkeep();
+        // A connection that has fallen silent says nothing, not even an error.
+        match tokio::time::timeout(every, outbox::measure(&db.pool, clock.now())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the backlog is measured later"),
+            Err(_) => tracing::debug!("the backlog is measured later"),
         }
     }
 }

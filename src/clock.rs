@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::SystemTime;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
@@ -32,4 +33,16 @@ impl Clock {
             fixed.fetch_add(micros, Ordering::SeqCst);
         }
     }
+}
+
+/// The time of the machine, for metrics and spans: no test moves it.
+#[must_use]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
+/// The same in seconds since 1970.
+#[must_use]
+pub fn unix_seconds() -> f64 {
+    wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

@@ -16,7 +16,7 @@ mod values;
 pub use analytics::{AnalyticsConfig, InsightConfig};
 pub use contradictions::Wrong;
 pub use database::{DatabaseConfig, ReadConfig};
-pub use neighbours::{InboxConfig, JwksConfig, UserServiceConfig};
+pub use neighbours::{InboxConfig, JwksConfig, TraceConfig, UserServiceConfig};
 pub use reading::{Refused, misspelt, read, shown};
 pub use values::allowed_origins;
 
@@ -335,7 +335,7 @@ pub struct Config {
     pub analytics: AnalyticsConfig,
     #[command(flatten)]
     pub insight: InsightConfig,
-    /// Look of the log lines
+    /// Look of the log lines; each request has one
     #[arg(long, env = "LOG_FORMAT", default_value = "json", value_name = "FORMAT")]
     pub log_format: LogFormat,
     /// What is logged: a tracing filter
@@ -347,6 +347,11 @@ pub struct Config {
         value_parser = values::log_filter
     )]
     pub rust_log: String,
+    #[command(flatten)]
+    pub traces: TraceConfig,
+    /// How often metrics are summed up and the backlog of events is measured, in seconds
+    #[arg(long, env = "METRICS_INTERVAL_SECONDS", default_value_t = 5, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub metrics_interval_seconds: u64,
     /// Do the background work in this process: recomputing, unlocking, housekeeping; false where another replica does it
     #[arg(long, env = "BACKGROUND_JOBS", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     pub background_jobs: bool,

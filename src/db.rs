@@ -5,12 +5,15 @@ use std::sync::Once;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Acquire, Connection, PgConnection, PgPool, Row};
+use sqlx::{Acquire, Connection, PgConnection, PgPool, Postgres, Row};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::config::DatabaseConfig;
+use crate::trace;
 
 mod replica;
 
@@ -143,29 +146,36 @@ impl Db {
     {
         let db = self.clone();
         let task = async move {
-            let mut connection = db.pool.acquire().await?;
+            let mut connection = db.acquire().await?;
+            let began = Instant::now();
+            let mut outcome = "broken";
             let work = async {
                 let mut transaction = connection.begin().await?;
                 match operation(&mut transaction).await {
                     Ok(value) => {
                         transaction.commit().await?;
+                        outcome = "committed";
                         db.committed.notify_one();
                         Ok(value)
                     }
                     Err(error) => {
                         transaction.rollback().await?;
+                        outcome = "rolled_back";
                         Err(error)
                     }
                 }
             };
-            if let Ok(result) = tokio::time::timeout(db.patience, work).await {
+            let result = tokio::time::timeout(db.patience, work).await;
+            metrics::histogram!("database_transaction_seconds", "outcome" => outcome).record(began.elapsed());
+            if let Ok(result) = result {
                 return result;
             }
             // What is not committed is rolled back by PostgreSQL when the connection goes.
             drop(connection.detach());
             Err(silent().into())
         };
-        match tokio::spawn(task.in_current_span()).await {
+        let traced = tracing::debug_span!(target: trace::TARGET, "transaction");
+        match tokio::spawn(task.instrument(traced).in_current_span()).await {
             Ok(result) => result,
             Err(error) => {
                 tracing::error!(%error, "an operation panicked; its transaction is rolled back");
@@ -176,6 +186,24 @@ impl Db {
 }
 
 impl Db {
+    /// A connection of the pool; how long that took is measured.
+    async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        let began = Instant::now();
+        let traced = tracing::debug_span!(target: trace::TARGET, "acquire connection");
+        let acquired = self.pool.acquire().instrument(traced).await;
+        metrics::histogram!("database_acquire_seconds").record(began.elapsed());
+        acquired
+    }
+
+    /// Measures the pool.
+    pub fn measure(&self) {
+        let (size, idle) = (self.pool.size(), u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX));
+        metrics::gauge!("database_pool_max").set(f64::from(self.pool.options().get_max_connections()));
+        metrics::gauge!("database_pool_connections").set(f64::from(size));
+        metrics::gauge!("database_pool_idle").set(f64::from(idle));
+        metrics::gauge!("database_pool_in_use").set(f64::from(size.saturating_sub(idle)));
+    }
+
     /// Runs `reading` on one snapshot of the database, for reads of several statements that must fit together. It
     /// writes nothing. Longer than a transaction may take it does not take either.
     ///
@@ -186,7 +214,7 @@ impl Db {
         E: From<sqlx::Error>,
         F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<(), E>>,
     {
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.acquire().await?;
         let work = async {
             let mut snapshot = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
             reading(&mut snapshot).await?;

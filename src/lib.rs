@@ -2,10 +2,10 @@
 //!
 //! The map, from the ground up; each module uses what stands above it in this list (docs/architecture.md
 //! names the few places where neighbours know each other):
-//! `config` `ids` `clock` `origin` `db` `audit` `criteria` `scoring` `drawing` `user_service`, then `http`, then `asyncapi`,
-//! `outbox`, `learners` and `analytics`, then `admin`, `rewards`, `unlocks`, `evidence` and `live`, then `quests`, then `learning_paths` and
+//! `config` `ids` `clock` `trace` `meters` `origin` `db` `audit` `criteria` `scoring` `drawing`
+//! `user_service`, then `http`, then `asyncapi`, `outbox`, `learners` and `analytics`, then `admin`, `rewards`, `unlocks`, `evidence` and `live`, then `quests`, then `learning_paths` and
 //! `enrollments`, then `curriculum` and `attempts`, then `assessments`, then `cohort`, `integrations` and `exports`, then `inbox`, then
-//! `openapi`, `demo`, `routes` and `app`.
+//! `openapi`, `demo`, `routes` and `app`. `telemetry` stands beside them: only `main` knows it.
 
 pub mod admin;
 pub mod analytics;
@@ -35,6 +35,7 @@ pub mod learners;
 pub mod learning_paths;
 pub mod live;
 pub mod me;
+pub mod meters;
 pub mod openapi;
 pub mod origin;
 pub mod outbox;
@@ -47,5 +48,6 @@ pub mod search;
 pub mod skill_tags;
 pub mod tags;
 pub mod telemetry;
+pub mod trace;
 pub mod unlocks;
 pub mod user_service;

@@ -319,7 +319,7 @@ fn token(role: Role, sub: Option<Uuid>, jwt: &JwtConfig, clock: &Clock) -> Resul
 }
 
 async fn serve(config: &Config, clock: Clock) -> Result<(), String> {
-    quests::telemetry::init(config.log_format, &config.rust_log)?;
+    let export = quests::telemetry::init(config.log_format, &config.rust_log, &config.traces)?;
     for (given, meant) in config::misspelt::<Cli>(std::env::vars_os().map(|(name, _)| name)) {
         tracing::warn!("{given} is no setting; {meant} may be meant");
     }
@@ -342,6 +342,7 @@ async fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     stop_signal().await.map_err(|error| error.to_string())?;
     tracing::info!("stopping: open requests get their answers");
     running.stop().await;
+    export.close().await;
     Ok(())
 }
 

@@ -112,3 +112,18 @@ pub struct InboxConfig {
     #[arg(long, env = "MAX_PARTICIPANTS", default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=5000))]
     pub max_participants: u16,
 }
+
+/// The collector of spans.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Traces")]
+pub struct TraceConfig {
+    /// OpenTelemetry collector, OTLP over HTTP: `http://host:4318`; left out, no spans are made
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otel_exporter_otlp_endpoint: Option<String>,
+    /// Headers for the collector, e.g. its key: `name=value`, joined by commas
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_HEADERS", hide_env_values = true, value_name = "LIST")]
+    pub otel_exporter_otlp_headers: Option<String>,
+    /// Share of the traces that begin here which are kept, 0 to 1; for others, whoever began them has decided
+    #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", default_value_t = 1.0, value_name = "SHARE", value_parser = super::values::share)]
+    pub otel_traces_sampler_arg: f64,
+}

@@ -1,16 +1,15 @@
 //! Liveness, readiness and metrics, without a token.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::db::Db;
+use crate::meters;
 
 /// The link to RabbitMQ, as `/readyz` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,27 +86,7 @@ fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {
     responses((status = 200, description = "metrics", body = String, content_type = "text/plain",
         example = "http_requests_total{method=\"GET\",route=\"/v1/quests\",status=\"200\"} 42")))]
 pub async fn get_metrics(State(db): State<Db>) -> Response {
-    metrics::gauge!("database_pool_connections").set(f64::from(db.pool.size()));
-    #[expect(clippy::cast_precision_loss, reason = "a handful of connections")]
-    metrics::gauge!("database_pool_idle").set(db.pool.num_idle() as f64);
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], recorder().render()).into_response()
-}
-
-/// The process-wide recorder; the first call installs it.
-pub fn recorder() -> &'static PrometheusHandle {
-    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
-    RECORDER.get_or_init(|| {
-        let builder = PrometheusBuilder::new()
-            .set_buckets_for_metric(
-                Matcher::Suffix("_seconds".to_owned()),
-                &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0],
-            )
-            .unwrap_or_else(|_| PrometheusBuilder::new());
-        let recorder = builder.build_recorder();
-        let handle = recorder.handle();
-        if metrics::set_global_recorder(recorder).is_err() {
-            tracing::warn!("another metrics recorder is installed, /metrics stays empty");
-        }
-        handle
-    })
+    db.measure();
+    meters::measure_process();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], meters::recorder().render()).into_response()
 }

@@ -9,11 +9,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tracing::Instrument;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::problem::{Code, Problem};
 use crate::config::allowed_origins;
+use crate::trace::{self, is_traceparent};
 
 /// Header that carries the correlation id both ways.
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -22,6 +24,7 @@ pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id
 #[derive(Debug, Clone, Default)]
 pub struct Correlation {
     pub id: String,
+    /// Where the request's span stands, or what the caller sent.
     pub traceparent: Option<String>,
 }
 
@@ -35,7 +38,7 @@ impl Correlation {
             .get(CORRELATION_ID)
             .and_then(|value| value.to_str().ok())
             .filter(|id| fit_correlation_id(id))
-            .or_else(|| traceparent.and_then(|text| text.split('-').nth(1)))
+            .or_else(|| traceparent.map(trace::trace_id))
             .map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
         Self { id, traceparent: traceparent.map(str::to_owned) }
     }
@@ -47,18 +50,6 @@ pub fn fit_correlation_id(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// `00-<32 hex>-<16 hex>-<2 hex>`, ids not all zero (W3C Trace Context).
-#[must_use]
-pub fn is_traceparent(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let hex = |part: &str, length| {
-        part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-    };
-    matches!(parts.as_slice(), [version, trace, span, flags]
-        if hex(version, 2) && *version != "ff" && hex(trace, 32) && hex(span, 16) && hex(flags, 2)
-            && trace.bytes().any(|byte| byte != b'0') && span.bytes().any(|byte| byte != b'0'))
-}
-
 /// Limits of the outermost layer.
 #[derive(Debug, Clone, Copy)]
 pub struct Observe {
@@ -68,17 +59,12 @@ pub struct Observe {
 
 /// The outermost layer of every route.
 pub async fn observe(State(limits): State<Observe>, mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let correlation = Correlation::of(request.headers());
-    let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!(
-        "request", %method, route, correlation_id = correlation.id, caller = tracing::field::Empty,
-    );
     let path_bytes = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
     let header_bytes =
         path_bytes + request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>();
+    let mut correlation = Correlation::of(request.headers());
+    let mut seen = Seen::begin(&request, &mut correlation);
     let id = correlation.id.clone();
     request.extensions_mut().insert(correlation);
 
@@ -87,7 +73,8 @@ pub async fn observe(State(limits): State<Observe>, mut request: Request, next: 
     } else if header_bytes > limits.max_header_bytes {
         Problem::new(Code::HeadersTooLarge, format!("at most {} bytes", limits.max_header_bytes)).into_response()
     } else {
-        match tokio::time::timeout(limits.request_timeout, next.run(request).instrument(span.clone())).await {
+        let answer = next.run(request).instrument(seen.span.clone()).instrument(seen.traced.clone());
+        match tokio::time::timeout(limits.request_timeout, answer).await {
             Ok(response) => response,
             Err(_) => Problem::new(
                 Code::Unavailable,
@@ -101,14 +88,67 @@ pub async fn observe(State(limits): State<Observe>, mut request: Request, next: 
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(CORRELATION_ID, value);
     }
-
-    let elapsed = started.elapsed();
-    let status = response.status().as_u16();
-    metrics::counter!("http_requests_total", "method" => method_label(&method), "route" => route.clone(), "status" => status.to_string())
-        .increment(1);
-    metrics::histogram!("http_request_duration_seconds", "route" => route).record(elapsed.as_secs_f64());
-    span.in_scope(|| tracing::info!(status, elapsed_ms = elapsed.as_secs_f64() * 1000.0, "answered"));
+    seen.status = response.status().as_u16();
     response
+}
+
+/// As nginx has it: the client went away before the answer.
+const WENT_AWAY: u16 = 499;
+
+/// What machines ask every few seconds is no trace.
+const UNTRACED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// A request under way. When it goes, however that comes about, it is counted and logged.
+struct Seen {
+    started: Instant,
+    method: &'static str,
+    route: String,
+    /// Of the log lines.
+    span: Span,
+    /// Of the trace.
+    traced: Span,
+    status: u16,
+}
+
+impl Seen {
+    fn begin(request: &Request, correlation: &mut Correlation) -> Self {
+        let method = method_label(request.method());
+        let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+        let traced = if UNTRACED.contains(&route.as_str()) {
+            Span::none()
+        } else {
+            tracing::debug_span!(
+                target: trace::TARGET, parent: None, "request", otel.name = format!("{method} {route}"), otel.kind = "server",
+                otel.status_code = Empty, http.request.method = method, http.route = route,
+                http.response.status_code = Empty, correlation_id = correlation.id,
+            )
+        };
+        trace::go_on(&traced, correlation.traceparent.as_deref());
+        if let Some(here) = trace::traceparent(&traced) {
+            correlation.traceparent = Some(here);
+        }
+        let span = tracing::info_span!(
+            parent: None, "request", method, route, correlation_id = correlation.id,
+            trace_id = correlation.traceparent.as_deref().map(trace::trace_id), caller = Empty,
+        );
+        metrics::gauge!("http_requests_in_flight").increment(1.0);
+        Self { started: Instant::now(), method, route, span, traced, status: WENT_AWAY }
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        let (elapsed, status, route) = (self.started.elapsed(), self.status, std::mem::take(&mut self.route));
+        metrics::gauge!("http_requests_in_flight").decrement(1.0);
+        metrics::counter!("http_requests_total", "method" => self.method, "route" => route.clone(), "status" => status.to_string())
+            .increment(1);
+        metrics::histogram!("http_request_duration_seconds", "method" => self.method, "route" => route).record(elapsed);
+        self.traced.record("http.response.status_code", status);
+        if status >= 500 {
+            self.traced.record("otel.status_code", "ERROR");
+        }
+        self.span.in_scope(|| tracing::info!(status, elapsed_ms = elapsed.as_secs_f64() * 1000.0, "answered"));
+    }
 }
 
 /// Method names come from outside: only known ones become labels.

@@ -263,6 +263,7 @@ impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::PoolTimedOut => {
+                metrics::counter!("database_acquire_timeouts_total").increment(1);
                 tracing::warn!("no database connection was free in time");
                 return Self::new(Code::Unavailable, "the service is busy").retry_after(1);
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::DateTime;
 use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, ShortString};
@@ -16,9 +17,10 @@ use super::service::{self, Outcome, Refusal};
 use crate::clock::Clock;
 use crate::config::{BrokerConfig, InboxConfig};
 use crate::db::Db;
-use crate::http::layers::{fit_correlation_id, is_traceparent};
+use crate::http::layers::fit_correlation_id;
 use crate::integrations::MeetingLimits;
 use crate::origin::Origin;
+use crate::trace::{self, is_traceparent};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 /// How often an idle link is asked whether it is still there.
@@ -56,6 +58,7 @@ pub async fn run(inbox: Inbox) {
 async fn supervise(inbox: &Inbox, url: &str, source: Source) {
     let longest = Duration::from_millis(inbox.broker.amqp_retry_max_ms);
     let mut backoff = FIRST_BACKOFF;
+    metrics::gauge!("inbox_link_up", "source" => source.as_str()).set(0.0);
     while !inbox.stop.is_cancelled() {
         let began = tokio::time::Instant::now();
         let Err(error) = term(inbox, url, source).await else { return };
@@ -80,6 +83,8 @@ async fn term(inbox: &Inbox, url: &str, source: Source) -> Result<(), Broken> {
         opened = opening => opened?,
         () = inbox.stop.cancelled() => return Ok(()),
     };
+    let up = metrics::gauge!("inbox_link_up", "source" => source.as_str());
+    up.set(1.0);
     let ended = loop {
         let delivery = tokio::select! {
             delivery = deliveries.next() => delivery,
@@ -102,6 +107,7 @@ async fn term(inbox: &Inbox, url: &str, source: Source) -> Result<(), Broken> {
             Err(error) => break Err(error),
         }
     };
+    up.set(0.0);
     link.close().await;
     ended
 }
@@ -142,11 +148,22 @@ impl From<Refusal> for Trouble {
 impl Inbox {
     /// Takes a message in, or buries it; false when the service stops meanwhile, and the message goes back.
     async fn settle(&self, link: &Link, source: Source, delivery: &Delivery) -> Result<bool, Broken> {
-        let origin = self.origin(delivery);
+        let began = tokio::time::Instant::now();
+        let mut origin = self.origin(delivery);
+        let traced = tracing::debug_span!(
+            target: trace::TARGET, parent: None, "message", otel.name = format!("receive {}", source.as_str()),
+            otel.kind = "consumer", messaging.system = "rabbitmq", correlation_id = origin.correlation_id,
+        );
+        trace::go_on(&traced, origin.traceparent.as_deref());
+        if let Some(here) = trace::traceparent(&traced) {
+            origin.traceparent = Some(here);
+        }
         let span = tracing::info_span!(
+            parent: None,
             "message",
             source = source.as_str(),
             correlation_id = origin.correlation_id,
+            trace_id = origin.traceparent.as_deref().map(trace::trace_id),
             delivery = delivery.delivery_tag,
             redelivered = delivery.redelivered
         );
@@ -157,7 +174,7 @@ impl Inbox {
             loop {
                 let reason = match self.take_in(source, &origin, &delivery.data).await {
                     Ok(outcome) => {
-                        count(source, label(outcome));
+                        self.settled(source, delivery, label(outcome), began);
                         link.acknowledge(delivery).await?;
                         return Ok(true);
                     }
@@ -174,7 +191,7 @@ impl Inbox {
                 };
                 if let Some(reason) = reason {
                     tracing::error!(reason = reason.chars().take(500).collect::<String>(), "a message is dead");
-                    count(source, "dead");
+                    self.settled(source, delivery, "dead", began);
                     link.bury(delivery, &reason).await?;
                     return Ok(true);
                 }
@@ -191,7 +208,19 @@ impl Inbox {
             }
         }
         .instrument(span)
+        .instrument(traced)
         .await
+    }
+
+    fn settled(&self, source: Source, delivery: &Delivery, outcome: &'static str, began: tokio::time::Instant) {
+        let source = source.as_str();
+        metrics::counter!("inbox_messages_total", "source" => source, "outcome" => outcome).increment(1);
+        metrics::histogram!("inbox_handling_seconds", "source" => source).record(began.elapsed());
+        let sent = delivery.properties.timestamp().and_then(|sent| i64::try_from(sent).ok());
+        if let Some(sent) = sent.and_then(|sent| DateTime::from_timestamp(sent, 0)) {
+            let lag = (self.clock.now() - sent).to_std().unwrap_or_default();
+            metrics::gauge!("inbox_lag_seconds", "source" => source).set(lag.as_secs_f64());
+        }
     }
 
     async fn take_in(&self, source: Source, origin: &Origin, body: &[u8]) -> Result<Outcome, Trouble> {
@@ -247,8 +276,4 @@ const fn label(outcome: Outcome) -> &'static str {
         Outcome::Repeated => "repeated",
         Outcome::Ignored => "ignored",
     }
-}
-
-fn count(source: Source, outcome: &'static str) {
-    metrics::counter!("inbox_messages_total", "source" => source.as_str(), "outcome" => outcome).increment(1);
 }

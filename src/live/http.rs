@@ -92,7 +92,10 @@ pub async fn stream_events(
     let (first, state) = match last {
         // From now on.
         None => (model::position(head), Reading::Behind { seq: head, changes: false }),
-        Some(last) if last > head => (model::reset(head), Reading::Behind { seq: head, changes: false }),
+        Some(last) if last > head => {
+            model::count_reset();
+            (model::reset(head), Reading::Behind { seq: head, changes: false })
+        }
         Some(last) => (model::position(last), Reading::Behind { seq: last, changes: false }),
     };
     let limits = hub.limits;
@@ -184,11 +187,15 @@ async fn catch_up(pool: &PgPool, learner: LearnerId, seq: i64, changes: bool) ->
             Some(last) if head >= seq => {
                 let changes = changes || events.iter().any(|event| model::changes_recommendations(&event.event_type));
                 let next = Reading::Behind { seq: last.learner_seq, changes };
+                model::count_events(events.len());
                 Ok((events.iter().map(model::frame).collect(), Some(next)))
             }
             None if head == seq => Ok((Vec::new(), None)),
             // Something between is not kept any more, or the numbers have begun anew.
-            _ => Ok((vec![model::reset(head)], Some(Reading::Behind { seq: head, changes: false }))),
+            _ => {
+                model::count_reset();
+                Ok((vec![model::reset(head)], Some(Reading::Behind { seq: head, changes: false })))
+            }
         }
     };
     let read: Result<Result<_, sqlx::Error>, _> = tokio::time::timeout(PATIENCE, read).await;

@@ -85,6 +85,7 @@ pub struct Place {
 impl Hub {
     #[must_use]
     pub fn new(limits: StreamLimits) -> Self {
+        set_gauge(0);
         Self { limits, state: Arc::default(), opened: Arc::default() }
     }
 
@@ -182,6 +183,7 @@ impl Live {
                 return self.reset(read.head);
             }
             self.frames.try_send(model::frame(event))?;
+            model::count_events(1);
             self.seq = event.learner_seq;
             changes |= model::changes_recommendations(&event.event_type);
         }
@@ -196,6 +198,7 @@ impl Live {
 
     fn reset(&mut self, head: i64) -> Result<(), mpsc::TrySendError<Frame>> {
         self.frames.try_send(model::reset(head))?;
+        model::count_reset();
         self.seq = head;
         Ok(())
     }

@@ -43,6 +43,16 @@ pub fn reset(seq: i64) -> Frame {
     Frame::default().id(seq.to_string()).event("reset").data(serde_json::json!({ "stateUrl": STATE_URL }).to_string())
 }
 
+/// Counts events that go out.
+pub fn count_events(events: usize) {
+    metrics::counter!("stream_events_total").increment(events as u64);
+}
+
+/// Counts a reset that goes out.
+pub fn count_reset() {
+    metrics::counter!("stream_resets_total").increment(1);
+}
+
 /// A hint without id: what is recommended has changed.
 pub fn recommendations_changed() -> Frame {
     Frame::default().event("recommendations-changed").data("{}")

@@ -7,9 +7,13 @@ use lapin::options::{
 };
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
+use tokio::time::Instant;
+use tracing::Span;
+use tracing::field::Empty;
 
 use super::events::{Logged, routing_key};
 use crate::config::BrokerConfig;
+use crate::trace;
 
 /// Why a batch was not published.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +51,8 @@ pub enum Unpublishable {
 /// An event as a message.
 #[derive(Debug)]
 pub struct Message {
+    /// Where it was written, for the trace of its sending.
+    traceparent: Option<String>,
     routing_key: ShortString,
     properties: BasicProperties,
     body: Vec<u8>,
@@ -93,7 +99,8 @@ impl Message {
             .with_content_type("application/cloudevents+json".into())
             .with_delivery_mode(2)
             .with_headers(headers);
-        Ok(Self { routing_key: short("routing key", &routing_key(&event.event_type))?, properties, body })
+        let traceparent = event.traceparent.clone();
+        Ok(Self { traceparent, routing_key: short("routing key", &routing_key(&event.event_type))?, properties, body })
     }
 }
 
@@ -140,6 +147,9 @@ impl Link {
     /// # Errors
     /// Whatever goes wrong with any message of the batch: then none may be marked as published.
     pub async fn publish(&self, messages: &[Message]) -> Result<(), PublishError> {
+        let began = Instant::now();
+        // They last until their batch is confirmed, or is not.
+        let traced: Vec<Span> = messages.iter().map(|message| self.traced(message)).collect();
         let publish = async {
             let mut confirms = Vec::with_capacity(messages.len());
             for message in messages {
@@ -156,6 +166,8 @@ impl Link {
                     .await?;
                 confirms.push(confirm);
             }
+            let handed = Instant::now();
+            metrics::histogram!("outbox_publish_seconds").record(handed - began);
             // lapin may hand a returned message to the wrong confirm, so each one speaks for the whole batch.
             for confirm in confirms {
                 match confirm.await? {
@@ -170,11 +182,32 @@ impl Link {
                     other => return Err(PublishError::Link(format!("the broker did not confirm: {other:?}"))),
                 }
             }
+            metrics::histogram!("outbox_confirm_seconds").record(handed.elapsed());
             Ok(())
         };
-        tokio::time::timeout(self.timeout, publish)
+        let published = tokio::time::timeout(self.timeout, publish)
             .await
-            .map_err(|_| PublishError::Link("the broker did not confirm in time".to_owned()))?
+            .map_err(|_| PublishError::Link("the broker did not confirm in time".to_owned()))
+            .flatten();
+        if published.is_err() {
+            for span in traced {
+                span.record("otel.status_code", "ERROR");
+            }
+        }
+        published
+    }
+
+    /// The span of a message's sending, in the trace in which it was written.
+    fn traced(&self, message: &Message) -> Span {
+        let Some(traceparent) = message.traceparent.as_deref() else { return Span::none() };
+        let span = tracing::debug_span!(
+            target: trace::TARGET, parent: None, "publish", otel.kind = "producer", otel.status_code = Empty,
+            messaging.system = "rabbitmq", messaging.destination.name = self.exchange.as_str(),
+            messaging.rabbitmq.destination.routing_key = message.routing_key.as_str(),
+            messaging.message.id = message.properties.message_id().as_ref().map(ShortString::as_str),
+        );
+        trace::go_on(&span, Some(traceparent));
+        span
     }
 
     /// Says goodbye to the broker; it may be gone already.

@@ -7,6 +7,7 @@ use super::events::Event;
 use crate::ids::EventId;
 use crate::learners::Locked;
 use crate::origin::Origin;
+use crate::trace;
 
 /// An event that waits for the end of the operation.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub async fn enqueue(connection: &mut PgConnection, learner: &mut Locked, origin
     let causes: Vec<Option<Uuid>> =
         pending.iter().map(|event| event.causation_id.map(|id| id.0).or(origin.causation_id)).collect();
     let data: Vec<serde_json::Value> = pending.iter().map(|event| event.event.data(learner.id)).collect();
+    // What publishing and handling it cost hangs on the transaction that wrote it.
+    let traceparent = trace::here().or_else(|| origin.traceparent.clone());
     let written = i64::try_from(pending.len()).unwrap_or(i64::MAX);
     let stored = sqlx::query!(
         "/* events:enqueue */
@@ -64,7 +67,7 @@ pub async fn enqueue(connection: &mut PgConnection, learner: &mut Locked, origin
         written,
         learner.event_seq,
         origin.correlation_id,
-        origin.traceparent,
+        traceparent,
         learner.now,
         &ids,
         &types,

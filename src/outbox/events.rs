@@ -276,6 +276,9 @@ impl Logged {
         if let (Some(envelope), Some(cause)) = (envelope.as_object_mut(), self.causation_id) {
             envelope.insert("causationid".to_owned(), json!(cause));
         }
+        if let (Some(envelope), Some(traceparent)) = (envelope.as_object_mut(), &self.traceparent) {
+            envelope.insert("traceparent".to_owned(), json!(traceparent));
+        }
         envelope
     }
 }

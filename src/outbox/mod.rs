@@ -4,6 +4,7 @@
 //! one relay among all replicas publishes it with confirms, in order per learner, and marks it.
 //! Delivery is at least once: consumers deduplicate by the event's id.
 
+mod backlog;
 mod broker;
 mod enqueue;
 mod erase;
@@ -12,6 +13,7 @@ mod prune;
 mod relay;
 mod replay;
 
+pub use backlog::measure;
 pub use broker::{Link, topology};
 pub use enqueue::{Pending, enqueue};
 pub use erase::erase;

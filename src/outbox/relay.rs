@@ -49,6 +49,8 @@ enum Ended {
 
 /// Runs until `stop`: whatever breaks is built anew, for ever, with growing and jittered pauses.
 pub async fn run(relay: Relay) {
+    metrics::gauge!("outbox_link_up").set(0.0);
+    metrics::gauge!("outbox_relay_active").set(0.0);
     let Some(url) = relay.broker.amqp_url.clone().filter(|url| !url.is_empty()) else {
         relay.state.send_replace(Broker::Absent);
         return;
@@ -63,7 +65,9 @@ pub async fn run(relay: Relay) {
         let ended = match Link::open(&url, &relay.broker).await {
             Ok(link) => {
                 relay.state.send_replace(Broker::Up);
+                metrics::gauge!("outbox_link_up").set(1.0);
                 let ended = relay.term(&link, &mut suspicious).await;
+                metrics::gauge!("outbox_link_up").set(0.0);
                 link.close().await;
                 ended
             }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::Engine;
 use super::model::{Away, Document, Known, Point};
 use super::service::{changes_since, documents, documents_after};
+use crate::clock;
 use crate::config::DatabaseConfig;
 use crate::db::{self, in_time};
 
@@ -93,6 +94,7 @@ impl Indexer {
         let mut cursor = compare(&self.pool, &mut state, &|_, _| {}).await?;
         let (mut followed, mut checked) = (Instant::now(), Instant::now());
         self.ready.send_replace(true);
+        state.is_in_step();
         tracing::info!(collection, quests = state.known.len(), "the index is in step");
         loop {
             tokio::time::sleep(self.poll).await;
@@ -106,6 +108,7 @@ impl Indexer {
             }
             cursor = Box::pin(self.follow(&mut state, cursor)).await?;
             followed = Instant::now();
+            state.is_in_step();
             if checked.elapsed() > CHECK {
                 if std::mem::take(&mut state.written) {
                     index.settle().await?;
@@ -205,6 +208,12 @@ impl Indexer {
 }
 
 impl State<'_> {
+    #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+    fn is_in_step(&self) {
+        metrics::gauge!("search_index_synced_timestamp_seconds").set(clock::unix_seconds());
+        metrics::gauge!("search_index_quests").set(self.known.len() as f64);
+    }
+
     /// The vectors of these quests. One whose text is refused gets that of its title, or of no words at all: it is found
     /// by its words still, and holds nobody up.
     async fn vectors(&self, quests: &[(Document, Known)]) -> Result<Vec<Vec<f32>>, Away> {

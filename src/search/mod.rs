@@ -115,7 +115,9 @@ impl Engine {
     /// # Errors
     /// When the embedder is away.
     pub async fn embed_all(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Away> {
+        let began = Instant::now();
         let vectors = self.embedder.embed(texts).await;
+        metrics::histogram!("search_embed_seconds", "caller" => "indexer").record(began.elapsed());
         self.note_embedder(&vectors);
         vectors
     }
@@ -151,11 +153,14 @@ impl Engine {
         rest: &Rest,
         away: fn(String) -> Away,
         asked: BoxFuture<'_, Result<T, Away>>,
+        time: &metrics::Histogram,
     ) -> Result<T, Away> {
         if rest.is_on() {
             return Err(away("it has just failed".to_owned()));
         }
+        let began = Instant::now();
         let result = tokio::time::timeout(self.timeout, asked).await;
+        time.record(began.elapsed());
         let result = result.unwrap_or_else(|_| Err(away("it does not answer in time".to_owned())));
         rest.note(&result);
         if let Err(error) = &result {
@@ -171,7 +176,8 @@ impl Engine {
     /// When the embedder is away.
     pub async fn embed(&self, text: &str) -> Result<Vec<f32>, Away> {
         let asked = self.embedder.embed(vec![text.to_owned()]);
-        let vectors = self.ask(&self.embedder_rests, Away::Embedder, asked).await;
+        let time = metrics::histogram!("search_embed_seconds", "caller" => "search");
+        let vectors = self.ask(&self.embedder_rests, Away::Embedder, asked, &time).await;
         self.note_embedder(&vectors);
         vectors?.into_iter().next().ok_or_else(|| Away::Embedder("it answered nothing".to_owned()))
     }
@@ -192,7 +198,7 @@ impl Engine {
     /// # Errors
     /// When it is away.
     pub async fn on_index<T>(&self, asked: BoxFuture<'_, Result<T, Away>>) -> Result<T, Away> {
-        self.ask(&self.index_rests, Away::Index, asked).await
+        self.ask(&self.index_rests, Away::Index, asked, &metrics::histogram!("search_rank_seconds")).await
     }
 }
 

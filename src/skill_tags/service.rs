@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::model::SkillTag;
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::meters;
 use crate::tags::tidy;
 use crate::user_service::{TreeSkill, UserService};
 
@@ -17,7 +18,8 @@ const RETRY: Duration = Duration::from_secs(30);
 /// Reads the skill tree again and again, and keeps the ids of its skills.
 pub async fn run(db: &Db, clock: &Clock, users: &UserService, interval: Duration) {
     loop {
-        let pause = if refresh(db, clock, users).await { interval } else { interval.min(RETRY) };
+        let refreshed = meters::job("skill_tree", async { refresh(db, clock, users).await.then_some(()).ok_or(()) });
+        let pause = if refreshed.await.is_ok() { interval } else { interval.min(RETRY) };
         tokio::time::sleep(pause).await;
     }
 }

@@ -8,12 +8,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::breaker::Breaker;
 use super::cache::Cache;
 use super::model::{Shown, Skill, Tree, TreeSkill, User};
 use crate::config::UserServiceConfig;
+use crate::trace;
 
 /// Longest pause before the first retry; it doubles with each.
 const BACKOFF_MS: u64 = 40;
@@ -51,6 +54,12 @@ enum Endpoint {
 }
 
 impl Endpoint {
+    const ALL: [Self; 4] = [Self::Skills, Self::SkillTree, Self::User, Self::CurriculumVersion];
+
+    fn breaker(self) -> metrics::Gauge {
+        metrics::gauge!("user_service_breaker_open", "endpoint" => self.name())
+    }
+
     /// As metrics and logs name it.
     const fn name(self) -> &'static str {
         match self {
@@ -60,6 +69,14 @@ impl Endpoint {
             Self::CurriculumVersion => "curriculum_version",
         }
     }
+}
+
+fn count(endpoint: Endpoint, outcome: &'static str) {
+    metrics::counter!("user_service_requests_total", "endpoint" => endpoint.name(), "outcome" => outcome).increment(1);
+}
+
+fn count_profile(outcome: &'static str) {
+    metrics::counter!("user_service_cache_total", "outcome" => outcome).increment(1);
 }
 
 /// Why it has not answered.
@@ -124,6 +141,9 @@ impl UserService {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| error.to_string())?;
+        for endpoint in Endpoint::ALL {
+            endpoint.breaker().set(0.0);
+        }
         let size = |bytes: u32| usize::try_from(bytes).unwrap_or(usize::MAX);
         let longest = config.user_service_stale_seconds.max(config.user_service_cache_seconds);
         Ok(Some(Self(Arc::new(Inner {
@@ -186,23 +206,25 @@ impl UserService {
             Some((serde_json::from_slice(&body).ok()?, age))
         });
         if let Some((user, _)) = kept.as_ref().filter(|(_, age)| *age < self.0.fresh_for) {
+            count_profile("hit");
             return Ok(Shown { value: Some(User::clone(user)), is_stale: false });
         }
-        match self.get(Endpoint::User, "/api/users/me/full", Some(token), now).await {
-            Ok(Some((body, user))) => {
-                self.0.cache.put(caller, body, now);
-                Ok(Shown { value: Some(user), is_stale: false })
-            }
-            Ok(None) => {
-                self.0.cache.forget(caller);
-                Ok(Shown { value: None, is_stale: false })
-            }
-            Err(failure) if failure.says_nothing() => match kept {
-                Some((user, _)) => Ok(Shown { value: Some(user), is_stale: true }),
-                None => Err(failure),
-            },
-            Err(failure) => Err(failure),
+        let answer = self.get(Endpoint::User, "/api/users/me/full", Some(token), now).await;
+        if let (Err(failure), Some((user, _))) = (&answer, kept)
+            && failure.says_nothing()
+        {
+            count_profile("stale");
+            return Ok(Shown { value: Some(user), is_stale: true });
         }
+        count_profile("miss");
+        let value = answer?.map(|(body, user)| {
+            self.0.cache.put(caller, body, now);
+            user
+        });
+        if value.is_none() {
+            self.0.cache.forget(caller);
+        }
+        Ok(Shown { value, is_stale: false })
     }
 
     /// A curriculum version; None when there is none with this id.
@@ -230,26 +252,40 @@ impl UserService {
         let inner = &*self.0;
         let breaker = &inner.breakers[endpoint as usize];
         if !breaker.lets_through(now, inner.pause_seconds) {
+            count(endpoint, "paused");
             return Err(Failure::Paused);
         }
         let patience = if token.is_some() { inner.timeout } else { inner.background_timeout };
-        let asked = tokio::time::timeout(patience, self.try_often(path, token.or(inner.token.as_deref()))).await;
+        let began = Instant::now();
+        let traced = tracing::debug_span!(
+            target: trace::TARGET, "call", otel.name = format!("GET user service {}", endpoint.name()),
+            otel.kind = "client", http.request.method = "GET", peer.service = "user-service",
+        );
+        let asking = self.try_often(path, token.or(inner.token.as_deref())).instrument(traced);
+        let asked = tokio::time::timeout(patience, asking).await;
+        metrics::histogram!("user_service_request_seconds", "endpoint" => endpoint.name()).record(began.elapsed());
         let answer = asked.unwrap_or(Err(Failure::TimedOut)).and_then(|body| {
             let Some(body) = body else { return Ok(None) };
             let value = serde_json::from_slice(&body).map_err(Failure::Malformed)?;
             Ok(Some((body.into(), value)))
         });
+        let is_unwell = answer.as_ref().is_err_and(Failure::is_its_own);
+        endpoint.breaker().set(if is_unwell { 1.0 } else { 0.0 });
         match &answer {
             Err(error) => {
-                if error.is_its_own() {
+                if is_unwell {
                     breaker.is_unwell(now, inner.pause_seconds);
                 } else {
                     breaker.is_well();
                 }
+                count(endpoint, "failed");
                 tracing::warn!(%error, path, "the User Service fails");
                 metrics::counter!("user_service_failures_total", "endpoint" => endpoint.name()).increment(1);
             }
-            Ok(_) => breaker.is_well(),
+            Ok(found) => {
+                count(endpoint, if found.is_some() { "answered" } else { "absent" });
+                breaker.is_well();
+            }
         }
         answer
     }
@@ -275,6 +311,9 @@ impl UserService {
         let mut request = self.0.http.get(format!("{}{path}", self.0.base));
         if let Some(token) = token {
             request = request.bearer_auth(token);
+        }
+        if let Some(traceparent) = trace::here() {
+            request = request.header("traceparent", traceparent);
         }
         let mut response = request.send().await?;
         match response.status().as_u16() {

@@ -275,7 +275,7 @@ async fn a_replay_that_the_broker_refuses_ends_and_holds_up_nothing_new() {
     let (consumer, exchange) = consumer().await;
     let args = ["--outbox-max-refusals=3", "--amqp-retry-max-ms=200"];
     let service = with_broker(&pool, &exchange, &args).await;
-    let full = consumer.refuse_more_than(&exchange, 0).await;
+    let full = consumer.refuse_more_than(&exchange, 1).await;
     let admin = admin(&service);
     let taken = admin
         .post("/v1/admin/events/replay", json!({"from": "2026-08-01T00:00:00Z", "to": "2026-08-31T00:00:00Z"}))

@@ -149,7 +149,10 @@ fn names(value: &Value) -> BTreeSet<String> {
 fn every_event_with_all_fields_and_with_the_fewest_is_as_the_document_says() {
     for event in samples() {
         for cause in [None, Some(Uuid::new_v4())] {
-            let body = logged(&event, cause).envelope();
+            let mut logged = logged(&event, cause);
+            logged.traceparent = cause.map(|_| "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned());
+            let body = logged.envelope();
+            assert_eq!(body.get("traceparent").is_some(), cause.is_some());
             assert_eq!(CONTRACT.faults(&body), Vec::<String>::new(), "{body}");
         }
     }
@@ -348,6 +351,7 @@ fn what_is_not_in_the_contract_is_found() {
         ("/learnerseq", json!(0)),
         ("/correlationid", json!("two words")),
         ("/causationid", Value::Null),
+        ("/traceparent", json!("00-1-2-3")),
         ("/replayed", json!(false)),
         ("/type", json!("QuestStarted")),
         ("/type", json!("Nothing")),

@@ -43,6 +43,7 @@ mod learning_paths;
 mod live;
 mod maps;
 mod me;
+mod metrics;
 mod model;
 mod peer_reviews;
 mod progress;
@@ -59,6 +60,7 @@ mod step_checks;
 mod step_reviews;
 mod syllabus;
 mod tokens;
+mod traces;
 mod unlocks;
 mod user_service;
 

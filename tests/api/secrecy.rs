@@ -4,8 +4,10 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::harness::collector::Collector;
 use crate::harness::process::Process;
 use crate::harness::stream::Stream;
+use crate::harness::users::{Mode, Users};
 use crate::harness::{Client, Reply, Service, database, path_of, rows, step, text};
 
 const PROBLEM: &str = "11111111-1111-4111-8111-000000000007";
@@ -287,5 +289,54 @@ async fn no_line_of_the_log_holds_a_key() {
         // SQL names columns, and no values.
         let line = line.replace("validation_criteria", "").replace("requiredTests", "");
         clean("a line of the log", &line);
+    }
+}
+
+#[tokio::test]
+async fn neither_logs_nor_spans_hold_tokens_names_or_what_somebody_wrote() {
+    let pool = database().await;
+    let log = std::env::temp_dir().join(format!("quests-canaries-{}.log", Uuid::new_v4()));
+    let (users, collector) = (Users::start().await, Collector::start().await);
+    let args = [collector.setting(), format!("--user-service-url={}", users.base)];
+    let service = Process::start_with(&pool, "", "unused", Some(&log), &args).await;
+    let author = service.client_as(Uuid::new_v4(), &["Verified Lecturer"]);
+    let learner = service.client_as(Uuid::new_v4(), &["Player"]);
+    let quest = author.quest("canary-title", 2, 10).await;
+    let attempt = learner.attempt(&quest).await;
+    learner.get(&path_of(&quest)).await.expect(200);
+    learner.get("/v1/search?q=canary-query").await;
+    let refused = learner.get("/v1/quests?q=canary-query&unknown=canary-query").await;
+    assert!(refused.status.is_client_error(), "{refused:?}");
+    let path = format!("/v1/attempts/{}", text(&attempt["id"]));
+    learner.patch(&path, json!({"notes": "canary-notes"})).await.expect(200);
+    learner.complete(&attempt, &attempt["steps"][0], json!({"text": "canary-work"})).await.expect(200);
+    // What cannot be read, what the database refuses, and whose token is none.
+    learner.patch(&path, json!({"notes": {"canary-notes": "canary-notes"}})).await;
+    learner.patch(&path, json!({"notes": "canary\u{0}notes"})).await;
+    learner.patch(&path, json!("canary-body")).await;
+    learner
+        .post(&format!("{}/feedback", path_of(&quest)), json!({"rating": "canary-rating", "comment": "canary-comment"}))
+        .await;
+    let stranger = Client { token: Some("canary-token.canary-token.canary-token".to_owned()), ..learner.clone() };
+    stranger.get("/v1/me").await.problem(401, "unauthorized");
+    stranger.get("/v1/me/events?ticket=canary-ticket").await;
+    // Their profile has their name and address.
+    learner.get("/v1/me").await.expect(200);
+    assert!(users.calls() > 0);
+    users.behaves(Mode::WrongJson);
+    service.client_as(Uuid::new_v4(), &["Player"]).get("/v1/me").await.expect(200);
+    collector.until_any("GET user service user").await;
+    service.kill().await;
+    let lines = std::fs::read_to_string(&log).unwrap();
+    std::fs::remove_file(&log).unwrap();
+    assert!(lines.lines().count() > 100);
+    let spans = String::from_utf8_lossy(&collector.bytes()).into_owned();
+    assert!(spans.contains("events:enqueue") && spans.contains("/v1/attempts/{id}"), "{spans}");
+    let token = learner.token.unwrap();
+    for secret in ["canary", "Lena", "lena@", token.rsplit('.').next().unwrap(), "quests-development-secret"] {
+        if let Some(line) = lines.lines().find(|line| line.contains(secret)) {
+            panic!("a line of the log holds {secret}: {line}");
+        }
+        assert!(!spans.contains(secret), "a span holds {secret}");
     }
 }

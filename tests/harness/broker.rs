@@ -39,10 +39,7 @@ impl Consumer {
         let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         let mut alternate = FieldTable::default();
-        alternate.insert(
-            "alternate-exchange".into(),
-            AMQPValue::LongString(format!("{exchange}.unrouted").into()),
-        );
+        alternate.insert("alternate-exchange".into(), AMQPValue::LongString(format!("{exchange}.unrouted").into()));
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         channel.exchange_declare(exchange.into(), ExchangeKind::Topic, durable, alternate).await.unwrap();
         let queue = format!("{exchange}.ledger");

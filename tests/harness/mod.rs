@@ -7,6 +7,7 @@
 )]
 
 pub mod broker;
+pub mod collector;
 pub mod contract;
 mod database;
 pub mod embeddings;
@@ -128,6 +129,8 @@ impl Service {
             // An index is for the tests that ask for one.
             ("--search-index=", "false"),
             ("--background-jobs=", "false"),
+            // Its statements are nobody's call.
+            ("--metrics-interval-seconds=", "300"),
             // A busy machine is no reason to call a neighbour slow.
             ("--user-service-timeout-ms=", "10000"),
             ("--user-service-connect-timeout-ms=", "5000"),

@@ -20,13 +20,24 @@ pub struct Process {
 impl Process {
     /// Starts it on a free port and waits until it is ready.
     pub async fn start(pool: &PgPool, amqp_url: &str, exchange: &str) -> Self {
-        Self::start_logging(pool, amqp_url, exchange, None).await
+        Self::start_with(pool, amqp_url, exchange, None, &[]).await
     }
 
     /// The same, with every line that it logs, however fine, in a file.
     pub async fn start_logging(pool: &PgPool, amqp_url: &str, exchange: &str, log: Option<&Path>) -> Self {
+        Self::start_with(pool, amqp_url, exchange, log, &[]).await
+    }
+
+    /// The same, with further settings.
+    pub async fn start_with(
+        pool: &PgPool,
+        amqp_url: &str,
+        exchange: &str,
+        log: Option<&Path>,
+        args: &[String],
+    ) -> Self {
         for _ in 0..3 {
-            if let Some(ready) = Self::attempt(pool, amqp_url, exchange, log).await {
+            if let Some(ready) = Self::attempt(pool, amqp_url, exchange, log, args).await {
                 return ready;
             }
         }
@@ -34,11 +45,20 @@ impl Process {
     }
 
     /// None when the process ended by itself, e.g. because somebody else took the port.
-    async fn attempt(pool: &PgPool, amqp_url: &str, exchange: &str, log: Option<&Path>) -> Option<Self> {
+    async fn attempt(
+        pool: &PgPool,
+        amqp_url: &str,
+        exchange: &str,
+        log: Option<&Path>,
+        args: &[String],
+    ) -> Option<Self> {
         let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = probe.local_addr().unwrap();
         drop(probe);
-        let stderr = log.map_or_else(Stdio::null, |path| Stdio::from(std::fs::File::create(path).unwrap()));
+        let output = log.map(|path| std::fs::File::create(path).unwrap());
+        let (stdout, stderr) = (output.as_ref().map(|file| file.try_clone().unwrap()), output);
+        let or_nothing = |file: Option<std::fs::File>| file.map_or_else(Stdio::null, Stdio::from);
+        let has_inbox = args.iter().any(|arg| arg.starts_with("--inbox-queue="));
         let child = Command::new(env!("CARGO_BIN_EXE_quests"))
             .env_clear()
             .arg("serve")
@@ -48,13 +68,22 @@ impl Process {
             .arg(format!("--amqp-url={amqp_url}"))
             .arg(format!("--amqp-exchange={exchange}"))
             // What the other services say, and search, are for other tests.
-            .args(["event-service", "meetings", "users"].map(|other| format!("--{other}-exchange=")))
+            .args(
+                ["event-service", "meetings", "users"]
+                    .iter()
+                    .filter(|_| !has_inbox)
+                    .map(|other| format!("--{other}-exchange=")),
+            )
             .arg("--search-index=false")
             .arg(format!("--jwt-secret={DEVELOPMENT_SECRET}"))
             .arg(format!("--jwt-issuer={ISSUER}"))
+            .args(args)
+            // What was measured and seen is told soon.
+            .arg("--metrics-interval-seconds=1")
+            .env("OTEL_BSP_SCHEDULE_DELAY", "50")
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(stderr)
+            .stdout(or_nothing(stdout))
+            .stderr(or_nothing(stderr))
             .kill_on_drop(true)
             .spawn()
             .unwrap();

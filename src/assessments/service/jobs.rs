@@ -20,25 +20,36 @@ use crate::origin::Origin;
 pub(super) const BATCH: i64 = 100;
 
 /// Does all that is due.
-pub async fn run_jobs(db: &Db, clock: &Clock) {
+///
+/// # Errors
+/// With the number of kinds of work that failed, each of which is logged.
+pub async fn run_jobs(db: &Db, clock: &Clock) -> Result<(), usize> {
+    let mut failed = 0;
     if let Err(error) = run_expired(db, clock).await {
+        failed += 1;
         tracing::warn!(%error, "tries whose time is over are handed in later");
     }
     if let Err(error) = run_recalls(db, clock).await {
+        failed += 1;
         tracing::warn!(%error, "results are held against edited assessments later");
     }
     if let Err(error) = run_wakeups(db, clock).await {
+        failed += 1;
         tracing::warn!(%error, "results that wait for assessments are applied later");
     }
     if let Err(error) = run_fallbacks(db, clock).await {
+        failed += 1;
         tracing::warn!(%error, "work that waits for its reviews too long goes to graders later");
     }
     if let Err(error) = run_allocations(db, clock).await {
+        failed += 1;
         tracing::warn!(%error, "peer reviews are handed out later");
     }
     if let Err(error) = run_regrades(db, clock).await {
+        failed += 1;
         tracing::warn!(%error, "the regrading goes on later");
     }
+    if failed == 0 { Ok(()) } else { Err(failed) }
 }
 
 /// Work that is done for one learner at a time, under the learner's lock.
