@@ -63,15 +63,14 @@ async fn rollup(
     clock: &Clock,
 ) -> Result<Vec<String>, Refusal> {
     let mut connection = connect(database, config).await?;
-    let done = match days {
-        Some((from, to)) => recompute(&mut connection, config, clock, from, to).await?,
-        None => {
-            check_same_zone(&mut connection, &config.analytics_time_zone).await?;
-            match catch_up(&mut connection, config, clock).await? {
-                Some(done) => done,
-                None => return Ok(vec!["another process is at it".to_owned()]),
-            }
-        }
+    let done = if let Some((from, to)) = days {
+        recompute(&mut connection, config, clock, from, to).await?
+    } else {
+        check_same_zone(&mut connection, &config.analytics_time_zone).await?;
+        let Some(done) = catch_up(&mut connection, config, clock).await? else {
+            return Ok(vec!["another process is at it".to_owned()]);
+        };
+        done
     };
     let mut lines = vec![done.to_string()];
     if done.rejected > 0 {
