@@ -187,6 +187,15 @@ async fn work(connection: &mut PgConnection, config: &AnalyticsConfig, clock: &C
     Ok(done)
 }
 
+/// Refuses days of another time zone than those that are there: only the service changes that.
+///
+/// # Errors
+/// That, or the database's.
+pub async fn check_same_zone(connection: &mut PgConnection, zone: &Zone) -> Result<(), Refusal> {
+    let other = sqlx::query_scalar!("SELECT time_zone FROM analytics_state WHERE time_zone <> $1", zone.as_str());
+    other.fetch_optional(connection).await?.map_or(Ok(()), |other| Err(Refusal::OtherZone(other)))
+}
+
 /// Computes the days from one to another as they are now, as often as asked.
 ///
 /// # Errors
@@ -209,10 +218,7 @@ pub async fn recompute(
     // Whoever is at it is waited for, as long as a day may take.
     sqlx::query!("SELECT pg_advisory_lock($1)", ROLLUP_LOCK).fetch_one(&mut *connection).await?;
     let work = async {
-        let other = sqlx::query_scalar!("SELECT time_zone FROM analytics_state WHERE time_zone <> $1", zone.as_str());
-        if let Some(other) = other.fetch_optional(&mut *connection).await? {
-            return Err(Refusal::OtherZone(other));
-        }
+        check_same_zone(connection, zone).await?;
         let days = days(connection, zone, from, to).await?;
         if let Some(last) = days.last().filter(|day| day.begins > clock.now()) {
             return Err(Refusal::NotBegun(last.date));

@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use crate::analytics::model::Zone;
 use crate::analytics::rollup::rejects;
-use crate::analytics::scheduler::{Refusal, catch_up, check_zone, connect, recompute};
+use crate::analytics::scheduler::{Refusal, catch_up, check_same_zone, check_zone, connect, recompute};
 use crate::clock::Clock;
 use crate::config::{AnalyticsConfig, Config, DatabaseConfig};
 use crate::db;
@@ -63,12 +63,14 @@ async fn rollup(
     clock: &Clock,
 ) -> Result<Vec<String>, Refusal> {
     let mut connection = connect(database, config).await?;
-    let done = match days {
-        Some((from, to)) => recompute(&mut connection, config, clock, from, to).await?,
-        None => match catch_up(&mut connection, config, clock).await? {
-            Some(done) => done,
-            None => return Ok(vec!["another process is at it".to_owned()]),
-        },
+    let done = if let Some((from, to)) = days {
+        recompute(&mut connection, config, clock, from, to).await?
+    } else {
+        check_same_zone(&mut connection, &config.analytics_time_zone).await?;
+        let Some(done) = catch_up(&mut connection, config, clock).await? else {
+            return Ok(vec!["another process is at it".to_owned()]);
+        };
+        done
     };
     let mut lines = vec![done.to_string()];
     if done.rejected > 0 {

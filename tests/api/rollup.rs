@@ -208,6 +208,14 @@ async fn days_are_those_of_the_time_zone() {
     let day = date("2026-09-01");
     let refused = recompute(&mut connection, &there, &service.clock, day, day).await;
     assert!(matches!(refused, Err(Refusal::OtherZone(zone)) if zone == "UTC"));
+    let url = format!("--database-url={}", pool.connect_options().to_url_lossy());
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_quests"));
+    command.args(["analytics", "rollup", "--analytics-time-zone=Asia/Ho_Chi_Minh", &url]).env_clear();
+    let output = command.stdin(Stdio::null()).output().await.unwrap();
+    assert!(
+        !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("are those of UTC"),
+        "{output:?}"
+    );
     // Eight in the evening of UTC is the next day there; the service computes all days anew.
     service.wait(DAY);
     catch_up(&mut connection, &there, &service.clock).await.unwrap().unwrap();
