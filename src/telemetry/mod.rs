@@ -27,9 +27,9 @@ type Traced = Layered<BoxedLayer<Layered<BoxedLayer<Registry>, Registry>>, Layer
 ///
 /// # Errors
 /// A sentence that says which setting is wrong.
-pub fn init(format: LogFormat, filter: &str, traces: &TraceConfig) -> Result<Export, String> {
+pub fn init(format: LogFormat, filter: &str, collector: &TraceConfig) -> Result<Export, String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("RUST_LOG: {error}"))?;
-    let export = Export::open(traces)?;
+    let export = Export::open(collector)?;
     let Some(tracer) = export.tracer() else {
         // One filter for all costs less than a filter for each layer.
         let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr);
