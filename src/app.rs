@@ -185,13 +185,9 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         relay_stop.cancel();
     });
     if let Some(engine) = search.engine {
-        let indexer = Indexer {
-            engine,
-            pool: db.pool.clone(),
-            database: config.database.clone(),
-            ready: index_ready,
-            poll: millis(config.search.search_poll_ms),
-        };
+        let poll = millis(config.search.search_poll_ms);
+        let (pool, database) = (db.pool.clone(), config.database.clone());
+        let indexer = Indexer { engine, pool, database, ready: index_ready, poll };
         let stop = stop.clone();
         tasks.spawn(async move { stop.run_until_cancelled(Box::pin(indexer::run(indexer))).await });
     }

@@ -278,6 +278,10 @@ fn dashboard_and_alerts_ask_for_metrics_that_there_are() {
     let rules: Vec<&Value> =
         alerts["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap()).collect();
     assert!(rules.len() > 10);
+    let guide = file("docs/alerts.md");
+    let told: Vec<&str> = guide.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    let named: Vec<&str> = rules.iter().map(|rule| rule["alert"].as_str().unwrap()).collect();
+    assert_eq!(told.iter().collect::<BTreeSet<_>>(), named.iter().collect::<BTreeSet<_>>(), "docs/alerts.md");
     for rule in rules {
         expressions.push(rule["expr"].as_str().unwrap().to_owned());
         let said = |name: &str| rule["annotations"][name].as_str().unwrap_or_default();

@@ -12,6 +12,7 @@ use super::rollup::{compute, days};
 use crate::clock::Clock;
 use crate::config::{AnalyticsConfig, DatabaseConfig};
 use crate::db::{self, Db};
+use crate::meters;
 
 /// Key of the session advisory lock that lets one process at a time compute.
 const ROLLUP_LOCK: i64 = 0x5155_4553_5453_0006;
@@ -39,9 +40,8 @@ pub enum Refusal {
 pub async fn run(db: Db, database: DatabaseConfig, config: AnalyticsConfig, clock: Clock, stop: CancellationToken) {
     let work = async {
         loop {
-            if let Err(error) = look(&db, &database, &config, &clock).await {
+            if let Err(error) = meters::job("analytics", look(&db, &database, &config, &clock)).await {
                 tracing::warn!(%error, "analytics are computed later");
-                metrics::counter!("analytics_failures_total").increment(1);
             }
             tokio::time::sleep(LOOK).await;
         }

@@ -67,6 +67,13 @@ pub const CATALOGUE: &[Meter] = &[
         &["outcome"],
         "Transactions from BEGIN to their end; `outcome`: `committed`, `rolled_back`, `broken`",
     ),
+    gauge("database_replica_usable", &[], "1 while the replica of `DATABASE_READ_URL` answers reads of the catalogue"),
+    seconds(gauge("database_replica_lag_seconds", &[], "How far it is behind the primary")),
+    counter(
+        "database_catalogue_reads_total",
+        &["server"],
+        "Learners' reads of the catalogue while a replica is set; `server`: `replica`, `primary`",
+    ),
     gauge(
         "outbox_backlog_events",
         &[],
@@ -137,7 +144,7 @@ pub const CATALOGUE: &[Meter] = &[
     counter(
         "job_runs_total",
         &["name"],
-        "Runs of background jobs; `name`: `recompute`, `reevaluate`, `assessments`, `schedule`, `housekeeping`, `skill_tree`",
+        "Runs of background jobs; `name`: `recompute`, `reevaluate`, `assessments`, `schedule`, `housekeeping`, `skill_tree`, `analytics`",
     ),
     counter("job_failures_total", &["name"], "Those that failed as a whole; the next run goes on"),
     histogram("job_seconds", &["name"], "Time of a run"),
@@ -158,6 +165,10 @@ pub const CATALOGUE: &[Meter] = &[
     ),
     counter("assessment_tries_expired_total", &[], "Timed tries handed in when their time was over"),
     counter("submissions_regraded_total", &[], "Submissions looked at by regradings"),
+    counter("analytics_days_total", &[], "Days of analytics computed, or computed anew"),
+    histogram("analytics_day_seconds", &[], "Time to compute one day"),
+    counter("analytics_rows_written_total", &[], "Rows of analytics that were new or have changed"),
+    gauge("analytics_set_aside", &[], "Attempts, units and quest-days that analytics leave out, each with its reason"),
     counter("trace_spans_exported_total", &[], "Spans that the collector has taken"),
     counter("trace_spans_lost_total", &[], "Spans that it has not"),
     gauge("quests_build_info", &["version", "commit"], "Always 1; `commit` is `QUESTS_COMMIT` of the build"),
