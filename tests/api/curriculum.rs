@@ -111,7 +111,12 @@ pub async fn seed(pool: &PgPool, service: &Service) {
 }
 
 pub fn content_limits() -> quests::config::ContentLimits {
-    crate::harness::config(&["--database-url=x".into(), "--jwt-secret=x".into(), "--jwt-issuer=x".into()]).content
+    crate::harness::config(&[
+        "--database-url=postgres://localhost/x".into(),
+        "--jwt-secret=x".into(),
+        "--jwt-issuer=x".into(),
+    ])
+    .content
 }
 
 #[tokio::test]

@@ -18,8 +18,8 @@ fn clean(what: &str, seen: &str) {
         // Stands in every text, and the numbers in every number, that only authors may see.
         "canary",
         "97531.416",
-        "0.4375",
-        "0.0625",
+        "0.43798828125",
+        "0.00048828125",
         "validationCriteria",
         "validation_criteria",
         "requiredTests",
@@ -48,10 +48,10 @@ fn quiz() -> Value {
         item("q1", "shortText", &json!({"accept": ["canary-text"], "normalize": ["trim"]})),
         item("q2", "singleChoice", &json!({"options": options, "correct": "o1"})),
         item("q3", "trueFalse", &json!({"correct": true})),
-        item("q4", "numeric", &json!({"value": 97531.416, "tolerance": {"abs": 0.0625}})),
+        item("q4", "numeric", &json!({"value": 97531.416, "tolerance": {"abs": 0.00048828125}})),
         item("q5", "matching", &json!({"left": options, "right": options, "pairs": {"o1": "o2", "o2": "o1"}})),
         item("q6", "multipleChoice", &json!({"options": options, "correct": ["o2"],
-            "scoring": {"rule": "map", "map": {"o1": -0.4375, "o2": 1}, "lower": -0.0625, "upper": 1}})),
+            "scoring": {"rule": "map", "map": {"o1": -0.43798828125, "o2": 1}, "lower": -0.00048828125, "upper": 1}})),
         item("q7", "ordering", &json!({"options": options, "correct": ["o2", "o1"], "scoring": {"rule": "adjacentPairs"}})),
     ]})
 }
@@ -182,8 +182,8 @@ async fn a_learner_never_sees_a_key_on_any_channel() {
         "canary-explanation-q7",
         "canary-choice",
         "97531.416",
-        "0.4375",
-        "0.0625",
+        "0.43798828125",
+        "0.00048828125",
     ] {
         assert!(shown.contains(key), "authors see {key}: {shown}");
     }

@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rand::RngExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::ledger;
 use super::node::Node;
+use crate::admin::until_done;
 use crate::harness::broker::Consumer;
-use crate::harness::{Client, Service, Setup, database, rounds, token, verify};
+use crate::harness::{Client, Service, Setup, database, rounds, text, token, verify};
 
 /// One learner after the other completes the quest; every answer must be a good one.
 async fn load(mut learner: Client, quest: Value, stop: Arc<AtomicBool>, finished: Arc<AtomicUsize>) {
@@ -88,6 +89,15 @@ async fn a_broker_restart_under_load_loses_no_event_and_fails_no_request() {
     }
     ledger.until_all_arrived().await;
     ledger.equals_the_database().await;
+    // What the broker will not have as a message ends its replay.
+    node.control(&["eval", "application:set_env(rabbit, max_message_size, 64)."]).await;
+    node.control(&["close_all_connections", "maintenance"]).await;
+    let admin = service.client_as(Uuid::new_v4(), &["Game Master"]);
+    let all = json!({"from": "2026-09-01T00:00:00Z", "to": "2026-09-02T00:00:00Z"});
+    let asked = admin.post("/v1/admin/events/replay", all).await;
+    let replay = until_done(&admin, asked.header("location").unwrap()).await;
+    assert_eq!((&replay["status"], &replay["sent"]), (&json!("failed"), &json!(0)), "{replay}");
+    assert!(text(&replay["failedReason"]).contains("message size"), "{replay}");
     consumers.iter().for_each(Consumer::keeps_the_contract);
     verify(&pool).await;
     service.stop().await;
