@@ -152,19 +152,24 @@ impl Link {
         let traced: Vec<Span> = messages.iter().map(|message| self.traced(message)).collect();
         let publish = async {
             let mut confirms = Vec::with_capacity(messages.len());
+            let mut broken = None;
             for message in messages {
                 let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-                let confirm = self
-                    .channel
-                    .basic_publish(
-                        self.exchange.clone(),
-                        message.routing_key.clone(),
-                        options,
-                        &message.body,
-                        message.properties.clone(),
-                    )
-                    .await?;
-                confirms.push(confirm);
+                let handed = self.channel.basic_publish(
+                    self.exchange.clone(),
+                    message.routing_key.clone(),
+                    options,
+                    &message.body,
+                    message.properties.clone(),
+                );
+                match handed.await {
+                    Ok(confirm) => confirms.push(confirm),
+                    // When the broker has refused an earlier message, that one's confirm says so.
+                    Err(error) => {
+                        broken = Some(error);
+                        break;
+                    }
+                }
             }
             let handed = Instant::now();
             metrics::histogram!("outbox_publish_seconds").record(handed - began);
@@ -181,6 +186,9 @@ impl Link {
                     }
                     other => return Err(PublishError::Link(format!("the broker did not confirm: {other:?}"))),
                 }
+            }
+            if let Some(error) = broken {
+                return Err(error.into());
             }
             metrics::histogram!("outbox_confirm_seconds").record(handed.elapsed());
             Ok(())

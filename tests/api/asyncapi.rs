@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use quests::asyncapi::{published, read, taken_in};
+use quests::config::DEVELOPMENT_SECRET;
 use quests::criteria::StepKind;
 use quests::ids::{
     AssessmentId, AttemptId, EventId, LearnerId, LearningPathId, PeerReviewId, QuestId, StepId, SubmissionId,
@@ -217,7 +218,8 @@ fn every_operation_belongs_to_one_channel_and_says_all_of_its_messages() {
 #[test]
 fn names_on_the_broker_are_those_of_the_settings() {
     let document = read().unwrap();
-    let settings = config(&["--database-url=postgres://localhost/none".to_owned(), "--jwt-secret=none".to_owned()]);
+    let settings =
+        config(&["--database-url=postgres://localhost/none".to_owned(), format!("--jwt-secret={DEVELOPMENT_SECRET}")]);
     let (broker, inbox) = (settings.broker, settings.inbox);
     let exchange = &document["components"]["channelBindings"]["events"]["amqp"]["exchange"];
     assert_eq!((&exchange["name"], &exchange["type"]), (&json!(broker.amqp_exchange), &json!("topic")));

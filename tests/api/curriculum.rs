@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quests::config::DEVELOPMENT_SECRET;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -113,7 +114,7 @@ pub async fn seed(pool: &PgPool, service: &Service) {
 pub fn content_limits() -> quests::config::ContentLimits {
     crate::harness::config(&[
         "--database-url=postgres://localhost/x".into(),
-        "--jwt-secret=x".into(),
+        format!("--jwt-secret={DEVELOPMENT_SECRET}"),
         "--jwt-issuer=x".into(),
     ])
     .content
