@@ -50,10 +50,10 @@ pub struct JwtConfig {
     )]
     pub jwt_secret: String,
     /// `iss` that every token must carry, e.g. `https://project.supabase.co/auth/v1`
-    #[arg(long, env = "JWT_ISSUER", value_name = "URL")]
+    #[arg(long, env = "JWT_ISSUER", value_name = "URL", value_parser = values::not_empty)]
     pub jwt_issuer: String,
     /// `aud` that every token must carry
-    #[arg(long, env = "JWT_AUDIENCE", default_value = "authenticated", value_name = "NAME")]
+    #[arg(long, env = "JWT_AUDIENCE", default_value = "authenticated", value_name = "NAME", value_parser = values::not_empty)]
     pub jwt_audience: String,
 }
 
@@ -129,19 +129,19 @@ pub struct SearchConfig {
     #[arg(long, env = "SEARCH_INDEX", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     pub search_index: bool,
     /// Qdrant server, its gRPC port: `http://host:6334`; left out, the index is in this process, under `DATA_DIR`
-    #[arg(long, env = "QDRANT_URL", value_name = "URL", value_parser = values::http_url)]
+    #[arg(long, env = "QDRANT_URL", hide_env_values = true, value_name = "URL", value_parser = values::http_url)]
     pub qdrant_url: Option<String>,
     /// Key for the Qdrant server
-    #[arg(long, env = "QDRANT_API_KEY", hide_env_values = true, value_name = "KEY")]
+    #[arg(long, env = "QDRANT_API_KEY", hide_env_values = true, value_name = "KEY", value_parser = values::key)]
     pub qdrant_api_key: Option<String>,
     /// Endpoint of embeddings that speaks as OpenAI's does, `https://host`; left out, a model in this process embeds
-    #[arg(long, env = "EMBEDDINGS_URL", value_name = "URL", value_parser = values::http_url)]
+    #[arg(long, env = "EMBEDDINGS_URL", hide_env_values = true, value_name = "URL", value_parser = values::http_url)]
     pub embeddings_url: Option<String>,
     /// Name of the model at that endpoint
     #[arg(long, env = "EMBEDDINGS_MODEL", value_name = "NAME")]
     pub embeddings_model: Option<String>,
     /// Key for that endpoint
-    #[arg(long, env = "EMBEDDINGS_API_KEY", hide_env_values = true, value_name = "KEY")]
+    #[arg(long, env = "EMBEDDINGS_API_KEY", hide_env_values = true, value_name = "KEY", value_parser = values::key)]
     pub embeddings_api_key: Option<String>,
     /// Folder of the model in this process: model.safetensors, tokenizer.json, config.json; its name names the model. By
     /// default `all-MiniLM-L6-v2` in `DATA_DIR`

@@ -260,6 +260,10 @@ fn faults(expression: &str) -> Vec<String> {
     faults
 }
 
+fn text<'a>(of: &'a Value, name: &str) -> &'a str {
+    of[name].as_str().unwrap()
+}
+
 #[test]
 fn dashboard_and_alerts_ask_for_metrics_that_there_are() {
     assert_eq!(faults("sum(rate(http_nothing_total[5m]))").len(), 1);
@@ -282,6 +286,15 @@ fn dashboard_and_alerts_ask_for_metrics_that_there_are() {
     let told: Vec<&str> = guide.lines().filter_map(|line| line.strip_prefix("## ")).collect();
     let named: Vec<&str> = rules.iter().map(|rule| rule["alert"].as_str().unwrap()).collect();
     assert_eq!(told.iter().collect::<BTreeSet<_>>(), named.iter().collect::<BTreeSet<_>>(), "docs/alerts.md");
+    for rule in &rules {
+        let row = format!(
+            "| [{0}](#{1}) | {2} |",
+            text(rule, "alert"),
+            text(rule, "alert").to_lowercase(),
+            rule["labels"]["severity"].as_str().unwrap()
+        );
+        assert!(guide.contains(&row), "docs/alerts.md has no row {row}");
+    }
     for rule in rules {
         expressions.push(rule["expr"].as_str().unwrap().to_owned());
         let said = |name: &str| rule["annotations"][name].as_str().unwrap_or_default();

@@ -8,7 +8,7 @@ use super::values;
 #[derive(Debug, Clone, Args)]
 pub struct JwksConfig {
     /// Public keys of the RS256 and ES256 tokens, a JSON Web Key Set; left out, only HS256 is taken
-    #[arg(long, env = "JWT_JWKS_URL", value_name = "URL", value_parser = values::http_url)]
+    #[arg(long, env = "JWT_JWKS_URL", hide_env_values = true, value_name = "URL", value_parser = values::http_url)]
     pub jwt_jwks_url: Option<String>,
     /// Longest wait for the keys, in milliseconds
     #[arg(long, env = "JWT_JWKS_TIMEOUT_MS", default_value_t = 3_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(50..=30_000))]
@@ -28,10 +28,10 @@ pub struct JwksConfig {
 #[derive(Debug, Clone, Args)]
 pub struct UserServiceConfig {
     /// User Service, `https://host`; left out, skill levels and profiles are unknown
-    #[arg(long, env = "USER_SERVICE_URL", value_name = "URL", value_parser = values::http_url)]
+    #[arg(long, env = "USER_SERVICE_URL", hide_env_values = true, value_name = "URL", value_parser = values::http_url)]
     pub user_service_url: Option<String>,
     /// Token for what no caller's token is at hand for: the skill tree
-    #[arg(long, env = "USER_SERVICE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(long, env = "USER_SERVICE_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = super::values::key)]
     pub user_service_token: Option<String>,
     /// Longest wait for an answer that a caller waits for, its retries included, in milliseconds
     #[arg(long, env = "USER_SERVICE_TIMEOUT_MS", default_value_t = 500, value_name = "MS", value_parser = clap::value_parser!(u64).range(50..=60_000))]
@@ -118,10 +118,10 @@ pub struct InboxConfig {
 #[command(next_help_heading = "Traces")]
 pub struct TraceConfig {
     /// OpenTelemetry collector, OTLP over HTTP: `http://host:4318`; left out, no spans are made
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true, value_name = "URL", value_parser = super::values::http_url)]
     pub otel_exporter_otlp_endpoint: Option<String>,
     /// Headers for the collector, e.g. its key: `name=value`, joined by commas
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_HEADERS", hide_env_values = true, value_name = "LIST")]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_HEADERS", hide_env_values = true, value_name = "LIST", value_parser = super::values::headers)]
     pub otel_exporter_otlp_headers: Option<String>,
     /// Share of the traces that begin here which are kept, 0 to 1; for others, whoever began them has decided
     #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", default_value_t = 1.0, value_name = "SHARE", value_parser = super::values::share)]

@@ -75,8 +75,11 @@ fn name(arg: &Arg) -> String {
     arg.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+/// The command that is run; some have commands of their own.
 fn chosen<'a>(root: &'a Command, arguments: &[OsString]) -> Option<&'a Command> {
-    arguments.iter().skip(1).find_map(|word| root.find_subcommand(word))
+    let words = arguments.iter().skip(1);
+    let found = words.fold(root, |command, word| command.find_subcommand(word).unwrap_or(command));
+    (!std::ptr::eq(found, root)).then_some(found)
 }
 
 /// The settings that an error is about, each with what is wrong and what to write instead.
@@ -155,15 +158,17 @@ fn replace(arguments: &mut Vec<OsString>, arg: &Arg) {
     arguments.push(format!("{with_value}{stand_in}").into());
 }
 
-/// What somebody mistook for an option may be `NAME=secret`.
+/// What somebody mistook for an option, a command or a value may be `NAME=secret`, or an address with a password.
 fn without_values(mut error: clap::Error) -> clap::Error {
-    if error.kind() == ErrorKind::UnknownArgument
-        && let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg)
-        && (word.contains('=') || word.contains("://"))
-    {
-        let name = word.split(['=', ':']).next().unwrap_or_default();
-        let shown = format!("{name}…");
-        error.insert(ContextKind::InvalidArg, ContextValue::String(shown));
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue] {
+        if let Some(ContextValue::String(word)) = error.get(kind)
+            && !word.starts_with("--")
+            && word.contains(['=', '@', ':'])
+        {
+            let name = word.split(['=', '@', ':']).next().unwrap_or_default();
+            let shown = format!("{name}…");
+            error.insert(kind, ContextValue::String(shown));
+        }
     }
     error
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderName, HeaderValue};
 use clap::builder::RangedU64ValueParser;
 use rust_decimal::Decimal;
 use sqlx::postgres::PgConnectOptions;
@@ -80,6 +80,28 @@ pub fn allowed_origins(text: &str) -> Result<Vec<HeaderValue>, String> {
 pub(super) fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| "is no number".to_owned())?;
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("is not in 0..=1".to_owned()) }
+}
+
+pub(super) fn not_empty(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("is empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// What is sent in a header; it may be a key.
+pub(super) fn key(text: &str) -> Result<String, String> {
+    match HeaderValue::from_str(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("has a line break or another sign that no HTTP header may have".to_owned()),
+    }
+}
+
+/// `name=value`, joined by commas. A value may be a key.
+pub(super) fn headers(text: &str) -> Result<String, String> {
+    let mut pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+    let fits = pairs.all(|pair| {
+        let Some((name, value)) = pair.split_once('=') else { return false };
+        HeaderName::from_str(name.trim()).is_ok() && HeaderValue::from_str(value.trim()).is_ok()
+    });
+    if fits { Ok(text.to_owned()) } else { Err("is no list of headers; write name=value, joined by commas".to_owned()) }
 }
 
 /// A number of things or bytes.

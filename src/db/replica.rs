@@ -12,6 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::{pool_at, silent};
 use crate::config::{DatabaseConfig, ReadConfig};
 
+/// Longest that the replica may take to answer, also where older answers would do: the primary is there.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// A copy of the database that answers reads.
 #[derive(Debug, Clone)]
 pub struct Replica {
@@ -42,23 +45,28 @@ impl Replica {
         self.current_to.borrow().is_some_and(|at| at.elapsed() <= self.max_lag)
     }
 
-    /// A connection to it.
-    ///
-    /// # Errors
-    /// When none is free in time.
-    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
-        self.pool.acquire().await
+    /// A connection to it. None when it is away, or when all are busy, which is no reason to distrust it.
+    pub async fn acquire(&self) -> Option<PoolConnection<Postgres>> {
+        match self.pool.acquire().await {
+            Ok(taken) => Some(taken),
+            Err(sqlx::Error::PoolTimedOut) => None,
+            Err(_) => {
+                self.distrust();
+                None
+            }
+        }
     }
 
-    /// The oldest that an answer of it may be.
+    /// How long an answer of it is waited for: what takes longer is older than it may be.
     #[must_use]
-    pub const fn max_lag(&self) -> Duration {
-        self.max_lag
+    pub fn patience(&self) -> Duration {
+        self.max_lag.min(PATIENCE)
     }
 
     /// Reads from the primary until the replica is seen to keep up again.
     pub fn distrust(&self) {
         self.current_to.send_replace(None);
+        metrics::gauge!("database_replica_usable").set(0.0);
     }
 
     /// Compares it with the primary until `stop`.
@@ -90,9 +98,8 @@ impl Replica {
             };
             let current_to = *self.current_to.borrow();
             metrics::gauge!("database_replica_usable").set(if why_not.is_none() { 1.0 } else { 0.0 });
-            if let Some(at) = current_to {
-                metrics::gauge!("database_replica_lag_seconds").set(at.elapsed().as_secs_f64());
-            }
+            let lag = current_to.map_or(f64::NAN, |at| at.elapsed().as_secs_f64());
+            metrics::gauge!("database_replica_lag_seconds").set(lag);
             if was_usable != Some(why_not.is_none()) {
                 was_usable = Some(why_not.is_none());
                 match why_not {
@@ -110,7 +117,7 @@ impl Replica {
 
 impl Replica {
     async fn in_time<T>(&self, asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-        tokio::time::timeout(self.max_lag, asked).await.unwrap_or_else(|_| Err(silent()))
+        tokio::time::timeout(self.patience(), asked).await.unwrap_or_else(|_| Err(silent()))
     }
 }
 

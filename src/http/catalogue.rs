@@ -59,9 +59,9 @@ macro_rules! read {
             Some(replica) => {
                 // Boxed: handlers are large enough as they are.
                 let looked = Box::pin(async {
-                    let mut taken = replica.acquire().await?;
+                    let Some(mut taken) = replica.acquire().await else { return Ok(None) };
                     let $connection = &mut *taken;
-                    Ok::<_, $crate::http::Problem>($reading)
+                    Ok::<_, $crate::http::Problem>(Some($reading))
                 });
                 $crate::http::catalogue::copied(replica, looked, $is_enough).await
             }
@@ -81,13 +81,11 @@ pub(crate) use read;
 /// What the replica has answered, if that is an answer.
 pub(crate) async fn copied<T>(
     replica: &Replica,
-    looked: impl Future<Output = Result<T, Problem>>,
+    looked: impl Future<Output = Result<Option<T>, Problem>>,
     is_enough: fn(&T) -> bool,
 ) -> Option<T> {
-    // What takes longer than that is older than it may be.
-    let found = match tokio::time::timeout(replica.max_lag(), looked).await {
-        Ok(Ok(found)) if is_enough(&found) => Some(found),
-        Ok(Ok(_)) => None,
+    let found = match tokio::time::timeout(replica.patience(), looked).await {
+        Ok(Ok(found)) => found.filter(is_enough),
         Ok(Err(problem)) => {
             if problem.code.status().is_server_error() {
                 replica.distrust();

@@ -59,6 +59,10 @@ async fn supervise(inbox: &Inbox, url: &str, source: Source) {
     let longest = Duration::from_millis(inbox.broker.amqp_retry_max_ms);
     let mut backoff = FIRST_BACKOFF;
     metrics::gauge!("inbox_link_up", "source" => source.as_str()).set(0.0);
+    // From 0 on, so that the first dead message is seen as an increase.
+    for outcome in ["applied", "repeated", "ignored", "dead"] {
+        metrics::counter!("inbox_messages_total", "source" => source.as_str(), "outcome" => outcome).increment(0);
+    }
     while !inbox.stop.is_cancelled() {
         let began = tokio::time::Instant::now();
         let Err(error) = term(inbox, url, source).await else { return };

@@ -68,7 +68,11 @@ pub const CATALOGUE: &[Meter] = &[
         "Transactions from BEGIN to their end; `outcome`: `committed`, `rolled_back`, `broken`",
     ),
     gauge("database_replica_usable", &[], "1 while the replica of `DATABASE_READ_URL` answers reads of the catalogue"),
-    seconds(gauge("database_replica_lag_seconds", &[], "How far it is behind the primary")),
+    seconds(gauge(
+        "database_replica_lag_seconds",
+        &[],
+        "How far it is behind the primary at most; NaN while nobody knows",
+    )),
     counter(
         "database_catalogue_reads_total",
         &["server"],
@@ -79,7 +83,11 @@ pub const CATALOGUE: &[Meter] = &[
         &[],
         "Events that wait for the broker, counted up to 100,000; the same in every replica",
     ),
-    seconds(gauge("outbox_oldest_age_seconds", &[], "Age of the oldest of them; 0 when none waits")),
+    seconds(gauge(
+        "outbox_oldest_age_seconds",
+        &[],
+        "Age of the oldest of them that no parked event holds back; 0 when there is none",
+    )),
     gauge("outbox_parked_events", &[], "Events that were set aside and wait for an admin"),
     gauge("outbox_relay_active", &[], "1 where the relay leads: exactly one replica"),
     gauge("outbox_link_up", &[], "1 while the relay's link to RabbitMQ stands; 0 also without `AMQP_URL`"),
@@ -106,7 +114,7 @@ pub const CATALOGUE: &[Meter] = &[
     seconds(gauge(
         "search_index_synced_timestamp_seconds",
         &[],
-        "When the index was in step with the catalogue last (Unix time), where this process keeps it",
+        "When the index was in step with the catalogue last (Unix time), where this process keeps it; 0 if never",
     )),
     gauge("search_index_quests", &[], "Quests in the index, where this process keeps it"),
     histogram(
@@ -170,11 +178,16 @@ pub const CATALOGUE: &[Meter] = &[
     counter("analytics_rows_written_total", &[], "Rows of analytics that were new or have changed"),
     gauge("analytics_set_aside", &[], "Attempts, units and quest-days that analytics leave out, each with its reason"),
     counter("trace_spans_exported_total", &[], "Spans that the collector has taken"),
-    counter("trace_spans_lost_total", &[], "Spans that it has not"),
+    counter(
+        "trace_spans_lost_total",
+        &[],
+        "Spans that it has not; those for which the queue before it had no room are not counted",
+    ),
     gauge("quests_build_info", &["version", "commit"], "Always 1; `commit` is `QUESTS_COMMIT` of the build"),
     seconds(gauge("process_start_time_seconds", &[], "When the process began (Unix time)")),
     bytes(gauge("process_resident_memory_bytes", &[], "Memory that it holds")),
     gauge("process_open_fds", &[], "Files and connections that it has open"),
+    gauge("process_max_fds", &[], "How many it may have open"),
 ];
 
 /// Tells the recorder what each metric means; counters without labels start at 0, so that a rate sees their first step.

@@ -18,6 +18,11 @@ pub fn measure() {
         let kilobytes: f64 = kilobytes;
         metrics::gauge!("process_resident_memory_bytes").set(kilobytes * 1024.0);
     }
+    #[cfg(unix)]
+    if let Ok((most, _)) = rlimit::getrlimit(rlimit::Resource::NOFILE) {
+        #[expect(clippy::cast_precision_loss, reason = "some millions")]
+        metrics::gauge!("process_max_fds").set(most as f64);
+    }
     if let Ok(files) = std::fs::read_dir("/proc/self/fd") {
         #[expect(clippy::cast_precision_loss, reason = "some thousands")]
         metrics::gauge!("process_open_fds").set(files.count() as f64);

@@ -12,7 +12,11 @@ pub async fn measure(pool: &PgPool, now: DateTime<Utc>) -> Result<(), sqlx::Erro
         r#"/* events:backlog */
            SELECT (SELECT count(*) FROM (SELECT FROM outbox_events WHERE published_at IS NULL AND parked_at IS NULL
                                          LIMIT 100000) AS counted) AS "waiting!",
-                  (SELECT occurred_at FROM outbox_events WHERE published_at IS NULL AND parked_at IS NULL
+                  (SELECT occurred_at FROM outbox_events AS event
+                   WHERE published_at IS NULL AND parked_at IS NULL
+                     AND NOT EXISTS (SELECT FROM outbox_events AS parked
+                                     WHERE parked.auth_user_id = event.auth_user_id AND parked.parked_at IS NOT NULL
+                                       AND parked.position < event.position)
                    ORDER BY position LIMIT 1) AS oldest,
                   (SELECT count(*) FROM outbox_events WHERE parked_at IS NOT NULL) AS "parked!""#
     )

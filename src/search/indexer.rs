@@ -59,6 +59,8 @@ pub async fn run(indexer: Indexer) {
         let began = Instant::now();
         if let Err(error) = Box::pin(indexer.term()).await {
             tracing::warn!(%error, "the index is out of step; search goes on by words where it has to");
+            // An index that never came about is behind since ever: the gauge shows 0 then, and else stays.
+            metrics::gauge!("search_index_synced_timestamp_seconds").increment(0.0);
             metrics::counter!("search_index_restarts_total").increment(1);
         }
         if began.elapsed() > LONGEST_PAUSE {
