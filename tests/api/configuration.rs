@@ -76,12 +76,16 @@ async fn no_message_shows_a_secret() {
     let secret = "s3cr3t-s3cr3t";
     let (database, broker) = (format!("postgres//u:{secret}@h/d"), format!("amqp//u:{secret}@h"));
     let embeddings = format!("ftp://u:{secret}@h");
+    let (collector, headers) = (format!("http://u:{secret}@ho st"), format!("key {secret}\nx"));
     let variables = [
         ("DATABASE_URL", database.as_str()),
         ("DATABASE_READ_URL", database.as_str()),
         ("DATABASE_DIRECT_URL", database.as_str()),
         ("AMQP_URL", broker.as_str()),
         ("EMBEDDINGS_URL", embeddings.as_str()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.as_str()),
+        ("OTEL_EXPORTER_OTLP_HEADERS", headers.as_str()),
+        ("USER_SERVICE_TOKEN", headers.as_str()),
         ("JWT_ISSUER", ISSUER),
         ("JWT_SECRET", secret),
     ];
@@ -94,10 +98,31 @@ async fn no_message_shows_a_secret() {
     assert!(about(&said, "JWT_SECRET").contains("fewer than 32 bytes"), "{said}");
     assert!(!said.contains(secret), "{said}");
     for mistaken in [format!("JWT_SECRET={secret}"), format!("postgres://u:{secret}@h/d")] {
-        let refused = run(&["serve", &mistaken], &[]).await;
-        assert_eq!(refused.status.code(), Some(2));
-        assert!(!err(&refused).contains(secret), "{}", err(&refused));
+        for arguments in [vec!["serve", &mistaken], vec![&mistaken, "serve"], vec!["analytics", &mistaken]] {
+            let refused = run(&arguments, &[]).await;
+            assert_eq!(refused.status.code(), Some(2));
+            assert!(!err(&refused).contains(secret), "{}", err(&refused));
+        }
     }
+    let refused = run(&["analytics", "rollup"], &[variables[0], ("ANALYTICS_HOUR", "24")]).await;
+    let said = err(&refused);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(about(&said, "ANALYTICS_HOUR").contains("0..=23") && !said.contains(secret), "{said}");
+    about(&said, "DATABASE_URL");
+}
+
+#[test]
+fn no_help_shows_an_address_or_a_key() {
+    let settings = Config::augment_args(Command::new("settings"));
+    let shown: Vec<String> = settings
+        .get_arguments()
+        .filter(|arg| !arg.is_hide_env_values_set())
+        .filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned))
+        .filter(|name| {
+            ["_URL", "_ENDPOINT", "_HEADERS", "_TOKEN", "_SECRET", "_API_KEY"].iter().any(|end| name.ends_with(end))
+        })
+        .collect();
+    assert_eq!(shown, Vec::<String>::new(), "their values may hold a password: hide_env_values");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::{ConnectOptions, PgPool};
 
+use crate::faults::gate::Gate;
 use crate::harness::proxy::Counter;
 use crate::harness::{Client, Service, Setup, amqp_url, database, path_of, rows, text, url_of};
 use crate::statements::{counted_with, own};
@@ -130,6 +131,24 @@ async fn while_the_replica_is_away_the_primary_answers() {
     let quest = service.author().quest("There", 1, 10).await;
     service.learner().get(&path_of(&quest)).await.expect(200);
     service.anonymous().get("/readyz").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_replica_that_falls_silent_is_left_within_seconds() {
+    let pool = database().await;
+    let (counter, url) = second_address(&pool).await;
+    let gate = Gate::start(&url).await;
+    let service = service_reading_at(&pool, &gate.url).await;
+    let (quest, learner) = (service.author().quest("There", 1, 10).await, service.learner());
+    until_the_replica_is_used(&learner, &counter).await;
+    gate.stall();
+    // Older answers would do for a minute: nobody waits for them so long.
+    let answers = async {
+        for _ in 0..3 {
+            learner.get(&path_of(&quest)).await.expect(200);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), answers).await.expect("the primary answers");
 }
 
 #[tokio::test]

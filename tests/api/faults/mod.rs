@@ -4,7 +4,7 @@ mod broker;
 mod clients;
 #[path = "../../../examples/consumer/ledger.rs"]
 mod consumer;
-mod gate;
+pub mod gate;
 mod kill;
 mod ledger;
 mod node;
