@@ -20,8 +20,10 @@ const TABLES: &str = "CREATE SCHEMA IF NOT EXISTS consumer;
     CREATE TABLE IF NOT EXISTS consumer.ledger (event_id UUID PRIMARY KEY, learner UUID NOT NULL,
         learner_seq BIGINT NOT NULL, type TEXT NOT NULL, position BIGINT GENERATED ALWAYS AS IDENTITY);
     CREATE TABLE IF NOT EXISTS consumer.points (learner UUID PRIMARY KEY, points BIGINT NOT NULL)";
-const ENTER: &str = "INSERT INTO consumer.ledger VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-const PAY: &str = "INSERT INTO consumer.points AS mine VALUES ($1, $2)
+/// Enters the event and applies its effect, both or neither; nothing if the event is known.
+const ENTER: &str = "WITH entry AS (
+        INSERT INTO consumer.ledger VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING learner)
+    INSERT INTO consumer.points AS mine SELECT learner, $5 FROM entry WHERE $4 = 'XPGranted' AND $5 IS NOT NULL
     ON CONFLICT (learner) DO UPDATE SET points = mine.points + EXCLUDED.points";
 
 /// What this consumer needs of an event; it ignores the rest, also fields that are yet to come.
@@ -83,13 +85,8 @@ async fn open(url: &str, exchange: &str, queue: &str) -> lapin::Result<(Connecti
     Ok((connection, deliveries))
 }
 
-/// Enters the event and applies its effect, both or neither.
+/// Counts an event, unless it was counted before.
 pub async fn handle(pool: &PgPool, event: Event) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    let entry = sqlx::query(ENTER).bind(event.id).bind(event.subject).bind(event.learnerseq).bind(&event.r#type);
-    let is_new = entry.execute(&mut *transaction).await?.rows_affected() == 1;
-    if let Some(points) = event.data.points.filter(|_| is_new && event.r#type == "XPGranted") {
-        sqlx::query(PAY).bind(event.subject).bind(points).execute(&mut *transaction).await?;
-    }
-    transaction.commit().await
+    let entry = sqlx::query(ENTER).bind(event.id).bind(event.subject).bind(event.learnerseq).bind(event.r#type);
+    entry.bind(event.data.points).execute(pool).await.map(|_| ())
 }
