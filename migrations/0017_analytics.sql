@@ -15,16 +15,18 @@ CREATE INDEX analytics_changes_day ON analytics_changes (started_at, quest_id);
 
 CREATE FUNCTION note_analytics_changes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    -- What began on no day of the calendar belongs to none, and is set aside.
     IF TG_TABLE_NAME = 'quest_feedback' THEN
         INSERT INTO analytics_changes (quest_id, started_at)
             SELECT quest_id, started_at FROM user_quest_attempts
-            WHERE auth_user_id = NEW.auth_user_id AND quest_id = NEW.quest_id AND started_at < now() - interval '20 hours';
+            WHERE auth_user_id = NEW.auth_user_id AND quest_id = NEW.quest_id AND started_at < now() - interval '20 hours'
+              AND started_at >= '0001-01-02Z';
     ELSE
         IF TG_OP <> 'INSERT' THEN
-            INSERT INTO analytics_changes (quest_id, started_at) VALUES (OLD.quest_id, OLD.started_at);
+            INSERT INTO analytics_changes (quest_id, started_at) SELECT OLD.quest_id, OLD.started_at WHERE OLD.started_at >= '0001-01-02Z';
         END IF;
         IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND (NEW.quest_id, NEW.started_at) <> (OLD.quest_id, OLD.started_at)) THEN
-            INSERT INTO analytics_changes (quest_id, started_at) VALUES (NEW.quest_id, NEW.started_at);
+            INSERT INTO analytics_changes (quest_id, started_at) SELECT NEW.quest_id, NEW.started_at WHERE NEW.started_at >= '0001-01-02Z';
         END IF;
     END IF;
     RETURN NULL;

@@ -193,12 +193,12 @@ impl Findings {
                 place: format!("Assessment {}", assessment.key),
                 ..At::default()
             };
-            if let (Some(tried), Some(passed)) = (assessment.tried, assessment.passed)
-                && self.shield.tells(tried)
-                && real(passed) < HARD_ASSESSMENT * real(tried)
+            if let (Some(judged), Some(passed)) = (assessment.judged, assessment.passed)
+                && self.shield.tells(judged)
+                && real(passed) < HARD_ASSESSMENT * real(judged)
             {
-                let reason = format!("Only {} of {} learners who tried have passed.", count(passed), count(tried));
-                self.add(FindingKind::TooHard, quest, at, Hit::Learners(tried - passed), of, reason);
+                let reason = format!("Only {} of {} learners who tried have passed.", count(passed), count(judged));
+                self.add(FindingKind::TooHard, quest, at, Hit::Learners(judged - passed), of, reason);
             }
         }
         for quiz in &seen.quizzes {

@@ -1,8 +1,11 @@
 //! What is due every night: the days that are over, and those that late events have changed.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use futures_util::FutureExt;
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -18,6 +21,10 @@ use crate::meters;
 const ROLLUP_LOCK: i64 = 0x5155_4553_5453_0006;
 /// How often it is looked whether something is due.
 const LOOK: Duration = Duration::from_mins(1);
+/// How often whoever waits for the lock looks whether it is free.
+const KNOCK: Duration = Duration::from_millis(500);
+/// Days that are due from which on it is looked which of them are empty.
+const MANY_DAYS: usize = 31;
 
 /// Why days could not be computed.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +39,10 @@ pub enum Refusal {
     NotBegun(NaiveDate),
     #[error("the first day, {0}, comes after the last one")]
     Backwards(NaiveDate),
+    #[error("another process has been at it for ANALYTICS_DAY_TIMEOUT_SECONDS, {0}; try again later")]
+    Busy(u32),
+    #[error("computing stopped short: {0}")]
+    Panicked(String),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
@@ -40,7 +51,10 @@ pub enum Refusal {
 pub async fn run(db: Db, database: DatabaseConfig, config: AnalyticsConfig, clock: Clock, stop: CancellationToken) {
     let work = async {
         loop {
-            if let Err(error) = meters::job("analytics", look(&db, &database, &config, &clock)).await {
+            let looked = AssertUnwindSafe(look(&db, &database, &config, &clock)).catch_unwind();
+            // Nobody would miss a task that has died: what it stumbles over is an error as any other.
+            let looked = async { looked.await.unwrap_or_else(|panic| Err(Refusal::Panicked(words(panic.as_ref())))) };
+            if let Err(error) = meters::job("analytics", looked).await {
                 tracing::warn!(%error, "analytics are computed later");
             }
             tokio::time::sleep(LOOK).await;
@@ -50,15 +64,27 @@ pub async fn run(db: Db, database: DatabaseConfig, config: AnalyticsConfig, cloc
     stop.run_until_cancelled(Box::pin(work)).await;
 }
 
+fn words(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    words.unwrap_or("for no reason that was given").to_owned()
+}
+
 async fn look(db: &Db, database: &DatabaseConfig, config: &AnalyticsConfig, clock: &Clock) -> Result<(), Refusal> {
     let mut pooled = db.pool.acquire().await?;
     let is_due = due(&mut pooled, config, clock.now()).await?.is_some();
     drop(pooled);
-    if is_due {
-        let mut connection = connect(database, config).await?;
-        catch_up(&mut connection, config, clock).await?;
-    }
-    Ok(())
+    let done = if is_due { compute_due(database, config, clock).await } else { Ok(()) };
+    // Whoever has set aside or mended it: each replica tells what is there now.
+    let set_aside = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM analytics_rejects"#);
+    let set_aside = set_aside.fetch_one(&db.pool).await?;
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    metrics::gauge!("analytics_set_aside").set(set_aside as f64);
+    done
+}
+
+async fn compute_due(database: &DatabaseConfig, config: &AnalyticsConfig, clock: &Clock) -> Result<(), Refusal> {
+    let mut connection = connect(database, config).await?;
+    catch_up(&mut connection, config, clock).await.map(drop)
 }
 
 /// A connection on which computing one day may take its time.
@@ -104,8 +130,11 @@ async fn due(
     let row = sqlx::query!(
         r#"SELECT last.day AS "last!", state.done_to AS "done_to?: NaiveDate",
                   (SELECT min(began.at) AT TIME ZONE $2 FROM quests CROSS JOIN LATERAL (
-                       SELECT least((SELECT min(started_at) FROM user_quest_attempts WHERE quest_id = quests.id),
-                                    (SELECT min(created_at) FROM quest_feedback WHERE quest_id = quests.id)) AS at) AS began
+                       -- Only times of which a calendar can tell the day.
+                       SELECT least((SELECT min(started_at) FROM user_quest_attempts WHERE quest_id = quests.id
+                                         AND started_at >= '0001-01-02Z' AND started_at < '9999-12-31Z'),
+                                    (SELECT min(created_at) FROM quest_feedback WHERE quest_id = quests.id
+                                         AND created_at >= '0001-01-02Z' AND created_at < '9999-12-31Z')) AS at) AS began
                    WHERE state.done_to IS NULL)::date - (SELECT count(*) FROM analytics_state)::int AS first
            FROM (SELECT (($1::timestamptz AT TIME ZONE $2) - make_interval(hours => $3))::date - 1 AS day) AS last
            -- Days of another time zone are others: all are computed anew, from the one before the first.
@@ -124,8 +153,8 @@ async fn due(
     })
 }
 
-/// Computes what is due, `ANALYTICS_MAX_DAYS` at most, and days that have changed since they were computed; None when
-/// somebody else is at it. What is left is due the next time.
+/// Computes what is due, `ANALYTICS_MAX_DAYS` at most, and, when nothing of that is left, days that have changed since
+/// they were computed; None when somebody else is at it. What is left is due the next time.
 ///
 /// # Errors
 /// What stops it; days that were computed stay. After one of the database the connection is to be closed.
@@ -134,15 +163,17 @@ pub async fn catch_up(
     config: &AnalyticsConfig,
     clock: &Clock,
 ) -> Result<Option<Done>, Refusal> {
-    let is_mine = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "is_mine!""#, ROLLUP_LOCK)
-        .fetch_one(&mut *connection)
-        .await?;
-    if !is_mine {
+    if !lock(connection).await? {
         return Ok(None);
     }
     let done = work(connection, config, clock).await;
     unlock(connection, &done).await?;
     done.map(Some)
+}
+
+async fn lock(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let is_mine = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "is_mine!""#, ROLLUP_LOCK);
+    is_mine.fetch_one(connection).await
 }
 
 /// After an error of the database the connection may have fallen silent: the lock goes with it, and that with its owner.
@@ -156,35 +187,99 @@ async fn unlock(connection: &mut PgConnection, done: &Result<Done, Refusal>) -> 
 
 async fn work(connection: &mut PgConnection, config: &AnalyticsConfig, clock: &Clock) -> Result<Done, Refusal> {
     let zone = &config.analytics_time_zone;
-    let mut left = usize::try_from(config.analytics_max_days).unwrap_or(usize::MAX);
-    let mut done = Done::default();
     let due = due(connection, config, clock.now()).await?;
     let known = sqlx::query_scalar!("SELECT done_to FROM analytics_state WHERE time_zone = $1", zone.as_str())
         .fetch_optional(&mut *connection)
         .await?;
-    if let Some(known) = known {
-        // What is due is computed as a whole.
+    let mut done = Done { rejected: set_aside_without_day(connection).await?, ..Done::default() };
+    let mut is_all = true;
+    if let Some(due) = due {
+        is_all = over(connection, config, clock, due, &mut done).await?;
+    }
+    // Days that are over come first, whatever is changed of others meanwhile.
+    if let Some(known) = known.filter(|_| is_all) {
+        // What was due is computed as a whole.
         let end = due.map_or(known, |due| due.from.pred_opt().unwrap_or(known));
-        for (day, quests) in changed(connection, zone, end).await?.into_iter().take(left) {
-            left -= 1;
+        for (day, quests) in changed(connection, zone, end).await? {
             done += timed(connection, config, day, Quests::These(quests)).await?;
         }
     }
-    if let Some(due) = due {
-        for day in days(connection, zone, due.from, due.to).await?.into_iter().take(left) {
-            done += timed(connection, config, day, Quests::All).await?;
-            remember(connection, zone, day.date, clock.now()).await?;
-        }
-    }
-    let set_aside =
-        sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM analytics_rejects"#).fetch_one(connection).await?;
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-    metrics::gauge!("analytics_set_aside").set(set_aside as f64);
     if done.days > 0 {
         let Done { days, written, removed, rejected } = done;
         tracing::info!(days, written, removed, rejected, "analytics computed");
     }
     Ok(done)
+}
+
+/// Computes days that are over, `ANALYTICS_MAX_DAYS` at most; whether that is all of them. Of many, those without
+/// anything are left out.
+async fn over(
+    connection: &mut PgConnection,
+    config: &AnalyticsConfig,
+    clock: &Clock,
+    due: Due,
+    done: &mut Done,
+) -> Result<bool, Refusal> {
+    let zone = &config.analytics_time_zone;
+    let mut left = config.analytics_max_days;
+    let days = days(connection, zone, due.from, due.to).await?;
+    let are_many = days.len() > MANY_DAYS;
+    let mut next = Some(due.from);
+    for day in days {
+        if next.is_some_and(|next| day.date >= next) {
+            if left == 0 {
+                return Ok(false);
+            }
+            left -= 1;
+            *done += timed(connection, config, day, Quests::All).await?;
+            remember(connection, zone, day.date, clock.now()).await?;
+            if are_many {
+                next = next_with_anything(connection, zone, day).await?;
+            }
+        }
+    }
+    if are_many {
+        remember(connection, zone, due.to, clock.now()).await?;
+    }
+    Ok(true)
+}
+
+/// The next day after one of which there is something to compute, or a row that may have to go.
+async fn next_with_anything(
+    connection: &mut PgConnection,
+    zone: &Zone,
+    day: Day,
+) -> Result<Option<NaiveDate>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT least(((SELECT min(started_at) FROM user_quest_attempts WHERE started_at >= $2 AND started_at < '9999-12-31Z') AT TIME ZONE $1)::date,
+                      ((SELECT min(created_at) FROM quest_feedback WHERE created_at >= $2 AND created_at < '9999-12-31Z') AT TIME ZONE $1)::date,
+                      (SELECT min(date_recorded) FROM quest_analytics WHERE date_recorded > $3))",
+        zone.as_str(),
+        day.ends,
+        day.date
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Attempts whose start is on no day of the calendar are set aside, under the first day of it; those that are mended are
+/// not any more. How many there are.
+async fn set_aside_without_day(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        r#"WITH found AS MATERIALIZED (
+               SELECT id, quest_id FROM user_quest_attempts WHERE started_at < '0001-01-02Z' OR started_at >= '9999-12-31Z'
+           ), kept AS (
+               INSERT INTO analytics_rejects (date_recorded, quest_id, kind, attempt_id, reason)
+               SELECT '0001-01-01', quest_id, 'attempt', id, 'it was started on no day of the calendar' FROM found
+               ON CONFLICT DO NOTHING
+           ), mended AS (
+               DELETE FROM analytics_rejects WHERE date_recorded = '0001-01-01' AND attempt_id NOT IN (SELECT id FROM found)
+           )
+           SELECT count(*) AS "found!" FROM found"#
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(found.unsigned_abs())
 }
 
 /// Refuses days of another time zone than those that are there: only the service changes that.
@@ -216,7 +311,14 @@ pub async fn recompute(
         return Err(Refusal::TooManyDays { days: count, most: config.analytics_max_days });
     }
     // Whoever is at it is waited for, as long as a day may take.
-    sqlx::query!("SELECT pg_advisory_lock($1)", ROLLUP_LOCK).fetch_one(&mut *connection).await?;
+    let patience = config.analytics_day_timeout_seconds;
+    let locked = async {
+        while !lock(connection).await? {
+            tokio::time::sleep(KNOCK).await;
+        }
+        Ok::<_, sqlx::Error>(())
+    };
+    tokio::time::timeout(Duration::from_secs(patience.into()), locked).await.map_err(|_| Refusal::Busy(patience))??;
     let work = async {
         check_same_zone(connection, zone).await?;
         let days = days(connection, zone, from, to).await?;
@@ -262,7 +364,8 @@ async fn changed(
         r#"SELECT day::date AS "date!", day AT TIME ZONE $1 AS "begins!", (day + interval '1 day') AT TIME ZONE $1 AS "ends!",
                   quests AS "quests!"
            FROM (SELECT date_trunc('day', started_at AT TIME ZONE $1) AS day, array_agg(DISTINCT quest_id) AS quests
-                 FROM analytics_changes WHERE started_at < ($2::date + 1)::timestamp AT TIME ZONE $1 GROUP BY 1) AS changed
+                 FROM analytics_changes
+                 WHERE started_at >= '0001-01-02Z' AND started_at < ($2::date + 1)::timestamp AT TIME ZONE $1 GROUP BY 1) AS changed
            ORDER BY day"#,
         zone.as_str(),
         end

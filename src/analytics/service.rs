@@ -26,7 +26,7 @@ pub async fn attention(
     bounds: &Bounds,
 ) -> Result<Attention, sqlx::Error> {
     let of = Of::All { author };
-    let figures = quest_figures::figures(connection, of, period, bounds).await?;
+    let counted = quest_figures::figures(connection, of, period, bounds).await?;
     let quizzes = tries::quizzes(connection, of, period, bounds).await?;
     let waiting = match author {
         None => blocked(connection, None, period, bounds).await?,
@@ -37,7 +37,7 @@ pub async fn attention(
         of_quest.entry(quiz.quest_id).or_default().push(quiz);
     }
     let mut findings = Findings::new(bounds.shield);
-    for figures in &figures {
+    for figures in &counted.quests {
         findings.look_at(&Seen {
             quest_id: figures.quest_id,
             title: &figures.title,
@@ -54,7 +54,7 @@ pub async fn attention(
         to: period.to,
         time_zone: bounds.time_zone.clone(),
         min_cohort: bounds.shield.least,
-        is_capped: figures.first().is_some_and(|of| of.begun >= bounds.max_attempts),
+        is_capped: counted.begun >= bounds.max_attempts,
         items: findings.ranked(),
     })
 }

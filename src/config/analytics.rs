@@ -14,7 +14,7 @@ pub struct AnalyticsConfig {
     /// Hour of the day, in that time zone, from which the day before is computed, 0 to 23
     #[arg(long, env = "ANALYTICS_HOUR", default_value_t = 3, value_name = "HOUR", value_parser = clap::value_parser!(u8).range(0..=23))]
     pub analytics_hour: u8,
-    /// Days that one run computes; the next one goes on a minute later, and the command refuses more
+    /// Days that are over and that one run computes; the next one goes on a minute later, and the command refuses more
     #[arg(long, env = "ANALYTICS_MAX_DAYS", default_value_t = 400, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_000))]
     pub analytics_max_days: u32,
     /// Longest that computing one day may take, in seconds

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sqlx::{ConnectOptions, PgPool};
 use uuid::Uuid;
 
+use crate::analytics_privacy::{path_hides, quest_hides};
 use crate::assessments::path_to;
 use crate::harness::{Client, Reply, Service, database, execute, path_of, rows, text};
 use crate::statements::{counted, own};
@@ -163,46 +164,6 @@ async fn the_series_sums_days_of_the_rollup_and_weighs_their_means() {
     assert_eq!(json!(columns(&month["series"], &points[..3])), json!([["2026-07-15", 0, 0], ["2026-08-01", 5, 0]]));
 }
 
-/// Numbers of learners in a funnel: each must be no small group, nor may the difference of two that lie within
-/// each other be one.
-#[track_caller]
-fn hides(told: &Value) {
-    let safe = |number: i64| number == 0 || number.abs() >= 5;
-    let number = |value: &Value| value.as_i64();
-    let cohort = &told["cohort"];
-    let all = ["started", "completed", "abandoned", "idle", "open", "left", "leftBeforeSteps", "leftAfterSteps"];
-    for value in all.iter().filter_map(|field| number(&cohort[field])) {
-        assert!(safe(value), "{value}: {cohort}");
-    }
-    let mut chain: Vec<i64> = [&cohort["started"], &cohort["completed"]].into_iter().filter_map(number).collect();
-    let mut left = 0;
-    for step in told["steps"].as_array().unwrap() {
-        chain.extend([&step["started"], &step["completed"]].into_iter().filter_map(number));
-        left += number(&step["leftHere"]).unwrap_or(0);
-        assert!(number(&step["leftHere"]).is_none_or(safe), "{step}");
-        if let (Some(began), Some(done), Some(left)) =
-            (number(&step["started"]), number(&step["completed"]), number(&step["leftHere"]))
-        {
-            assert!(safe(began - done - left), "{step}");
-        }
-        if number(&step["completed"]).is_none() {
-            assert_eq!(
-                (&step["medianMinutes"], &step["meanTries"], &step["isSuppressed"]),
-                (&Value::Null, &Value::Null, &json!(true))
-            );
-        }
-    }
-    for one in &chain {
-        assert!(chain.iter().all(|other| safe(one - other)), "{chain:?}");
-    }
-    if let Some(whole) = number(&cohort["left"]) {
-        let places = number(&cohort["leftBeforeSteps"]).unwrap_or(0) + number(&cohort["leftAfterSteps"]).unwrap_or(0);
-        assert!(safe(whole - left - places), "those who left where it is held back: {told}");
-    }
-    let parts = ["completed", "left", "open"].iter().filter_map(|field| number(&cohort[field])).sum::<i64>();
-    assert!(number(&cohort["started"]).is_none_or(|whole| safe(whole - parts)), "{cohort}");
-}
-
 #[tokio::test]
 async fn no_small_group_shows_nor_can_one_be_worked_out() {
     let pool = database().await;
@@ -222,7 +183,7 @@ async fn no_small_group_shows_nor_can_one_be_worked_out() {
         let quest = author.quest("Small", 2, 10).await;
         begun(&pool, &quest, &groups).await;
         let seen = author.get(&of(&quest, "")).await.expect(200);
-        hides(&seen);
+        quest_hides(&seen);
         told.push((quest, seen));
     }
     let (seven, four, three) = (&told[0], &told[1].1, &told[2].1);
@@ -402,9 +363,13 @@ async fn what_hits_most_learners_hardest_comes_first() {
     tried(&pool, &keyed, &assessment, 30, &json!({"a": "y", "b": "z", "c": "x"}), 25).await;
     let other = service.author().quest("Of another", 1, 10).await;
     begun(&pool, &other, &[group(10, day, 0, true, "Abandoned")]).await;
-    execute(&pool, format!("UPDATE user_quest_step_progress SET status = 'InProgress', completed_at = NULL, review_status = 'waiting', review_requested_at = '{day}'
-        WHERE step_id IN (SELECT id FROM quest_steps WHERE quest_id = '{}' AND step_number = 1)
-          AND attempt_id IN (SELECT id FROM user_quest_attempts WHERE quest_id = '{}' ORDER BY id LIMIT 10)", text(&fine["id"]), text(&fine["id"]))).await;
+    // Of those who gave it up nobody waits.
+    execute(&pool, format!("WITH waiting AS (
+            SELECT id FROM user_quest_attempts WHERE quest_id = '{0}' AND status = 'Completed' ORDER BY id LIMIT 10), open AS (
+            UPDATE user_quest_attempts SET status = 'InProgress', completed_at = NULL, completion_percentage = 66 WHERE id IN (SELECT id FROM waiting))
+        UPDATE user_quest_step_progress SET status = 'InProgress', completed_at = NULL, review_status = 'waiting', review_requested_at = '{day}'
+        WHERE step_id IN (SELECT id FROM quest_steps WHERE quest_id = '{0}' AND step_number = 1)
+          AND attempt_id IN (SELECT id FROM waiting UNION SELECT id FROM user_quest_attempts WHERE quest_id = '{0}' AND status = 'Abandoned')", text(&fine["id"]))).await;
 
     let told = author.get("/v1/analytics/attention?from=2026-08-01&to=2026-08-31").await.expect(200);
     let list = ["rank", "questTitle", "kind", "score", "place", "learners", "of"];
@@ -430,6 +395,8 @@ async fn what_hits_most_learners_hardest_comes_first() {
         assert!(kinds.contains(&("Fine", kind)), "{kind}: {told:#}");
     }
     assert!(!kinds.contains(&("Fine", "dropOff")), "a tenth is no drop-off");
+    let waiting = told["items"].as_array().unwrap().iter().find(|found| found["kind"] == "waitingForGrade").unwrap();
+    assert_eq!(waiting["learners"], 10, "of those who gave up nobody waits: {waiting}");
     for found in told["items"].as_array().unwrap() {
         let number = |field: &str| found[field].as_f64().unwrap();
         assert!((number("score") - 100.0 * number("share") * number("severity")).abs() < 0.11, "{found}");
@@ -472,6 +439,7 @@ async fn a_path_tells_how_far_its_learners_are_and_what_they_wait_for() {
     .await;
     let at = format!("/v1/learning-paths/{id}/analytics");
     let told = author.get(&format!("{at}?bucket=month")).await.expect(200);
+    path_hides(&told);
     assert_eq!(
         told["cohort"],
         json!({"enrolled": 20, "started": 10, "completed": 0, "left": 0, "meanProgress": 25.0, "medianDays": null, "isSuppressed": false})
@@ -668,9 +636,33 @@ async fn of_a_thousand_made_up_learners_the_two_planted_faults_come_first() {
     );
     let quest = json!({"id": planted[0]["quest"]});
     let figures = author.get(&of(&quest, &period)).await.expect(200);
-    hides(&figures);
     let steps = figures["steps"].as_array().unwrap();
     let step = steps.iter().find(|step| step["stepId"] == planted[0]["step"]).unwrap();
     assert_eq!(step["leftHere"], drop_off["learners"], "the list tells nothing else");
     assert!(2 * step["leftHere"].as_i64().unwrap() > figures["cohort"]["left"].as_i64().unwrap(), "{figures:#}");
+    nothing_small_follows(&pool, &author, text(&days[0]["first"]), text(&days[0]["last"]), &url).await;
+}
+
+/// Of all quests and paths, several periods and all buckets.
+async fn nothing_small_follows(pool: &PgPool, author: &Client, first: &str, last: &str, url: &str) {
+    let mut rollup = tokio::process::Command::new(env!("CARGO_BIN_EXE_quests"));
+    let rollup = rollup.args(["analytics", "rollup", "--from", first, "--to", last, url]).env_clear();
+    let output = rollup.stdin(Stdio::null()).output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found = rows(
+        pool,
+        &format!(
+            "SELECT kind, id, '?from=' || (date '{first}' + from_day) || '&to=' || (date '{first}' + to_day) || '&bucket=' || bucket AS query
+             FROM (SELECT 'quests' AS kind, id FROM quests UNION ALL SELECT 'learning-paths', id FROM learning_paths) AS of,
+                  (VALUES (0, 31, 'day'), (0, 31, 'week'), (0, 31, 'month'), (3, 16, 'day'), (10, 30, 'week'), (20, 27, 'day')) AS period (from_day, to_day, bucket)"
+        ),
+    )
+    .await;
+    assert!(found.len() >= 48, "{found:?}");
+    for row in &found {
+        let kind = text(&row["kind"]);
+        let told =
+            author.get(&format!("/v1/{kind}/{}/analytics{}", text(&row["id"]), text(&row["query"]))).await.expect(200);
+        if kind == "quests" { quest_hides(&told) } else { path_hides(&told) }
+    }
 }

@@ -12,6 +12,7 @@ mod harness;
 
 mod admin;
 mod analytics;
+mod analytics_privacy;
 mod assessments;
 mod assessments_edits;
 mod assessments_ends;

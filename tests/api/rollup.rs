@@ -280,6 +280,54 @@ async fn what_cannot_be_used_is_set_aside_with_its_reason_and_blocks_nothing() {
     assert_eq!(days_of(&pool).await[0]["total"], 3);
 }
 
+#[tokio::test]
+async fn a_start_on_no_day_of_the_calendar_is_set_aside_and_stops_nothing() {
+    let pool = database().await;
+    let service = Service::start(&pool).await;
+    let quest = service.author().quest("Timeless", 1, 10).await;
+    service.learner().finish(&quest).await;
+    execute(
+        &pool,
+        "INSERT INTO user_quest_attempts (auth_user_id, quest_id, started_at)
+         SELECT gen_random_uuid(), id, at::timestamptz FROM quests, unnest(ARRAY['-infinity', 'infinity', '4000-01-01 BC']) AS at;
+         INSERT INTO analytics_changes (quest_id, started_at) SELECT id, '-infinity' FROM quests",
+    )
+    .await;
+    for _ in 0..2 {
+        service.wait(DAY);
+        assert_eq!(night(&service).await.rejected, 3);
+        assert_eq!(days_of(&pool).await[0]["total"], 1);
+    }
+    let reasons = rows(&pool, "SELECT DISTINCT reason FROM analytics_rejects").await;
+    assert_eq!(reasons, [json!({"reason": "it was started on no day of the calendar"})]);
+    execute(&pool, "UPDATE user_quest_attempts SET started_at = '2026-09-01T10:00Z' WHERE completed_at IS NULL").await;
+    service.wait(DAY);
+    assert_eq!(night(&service).await.rejected, 0);
+    assert_eq!(days_of(&pool).await[0]["total"], 4);
+}
+
+#[tokio::test]
+async fn days_that_are_over_do_not_wait_for_those_that_change() {
+    let pool = database().await;
+    let service = Service::start(&pool).await;
+    let quest = service.author().quest("Busy", 1, 10).await;
+    service.learner().finish(&quest).await;
+    service.wait(DAY);
+    night(&service).await;
+    execute(
+        &pool,
+        "INSERT INTO analytics_changes (quest_id, started_at)
+         SELECT id, timestamptz '2026-08-01T10:00Z' + n * interval '1 day' FROM quests, generate_series(0, 9) AS n",
+    )
+    .await;
+    service.wait(DAY);
+    let mut connection = pool.acquire().await.unwrap();
+    let few = settings(&["--analytics-max-days=2"]);
+    let done = catch_up(&mut connection, &few, &service.clock).await.unwrap().unwrap();
+    assert_eq!(done.days, 12, "two that are over, and all that have changed");
+    assert_eq!(rows(&pool, "SELECT done_to FROM analytics_state").await, [json!({"done_to": "2026-09-02"})]);
+}
+
 /// Changes the schema: a database of its own.
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn a_quest_whose_values_cannot_be_stored_does_not_stop_the_others(pool: PgPool) {

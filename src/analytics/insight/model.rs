@@ -129,6 +129,9 @@ pub struct AssessmentFigures {
     /// Learners with at least one try
     pub tried: Option<i64>,
     pub passed: Option<i64>,
+    /// Of those who tried, who has passed or waits for no grader; for the list of what needs attention
+    #[serde(skip)]
+    pub judged: Option<i64>,
     /// Tries of a learner, without returned ones
     pub mean_tries: Option<f64>,
     /// The points of the first graded try, as a percentage

@@ -6,9 +6,9 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::blocked::{Waiting, blocked};
-use super::model::{Blocked, LockedBy, PathCohort, PathInsight, PathPoint, QuestFunnel, Scope};
+use super::model::{Blocked, BlockedBy, LockedBy, PathCohort, PathInsight, PathPoint, QuestFunnel, Scope};
 use crate::analytics::period::{Bounds, Bucket, Period};
-use crate::analytics::privacy::{Shield, rounded};
+use crate::analytics::privacy::{Ladder, Shield, rounded};
 
 #[derive(Debug, Deserialize)]
 struct Whole {
@@ -54,6 +54,14 @@ struct Needed {
     through: i64,
 }
 
+impl Place {
+    /// Active learners without an attempt who lack a prerequisite
+    fn locked(&self, whole: &Whole) -> i64 {
+        let is_ever = self.needs.as_deref().is_some_and(|needs| !needs.is_empty());
+        if is_ever { whole.active - self.begun - self.ready } else { 0 }
+    }
+}
+
 /// Analytics of a learning path; none where there is no such path.
 ///
 /// # Errors
@@ -76,7 +84,9 @@ pub async fn path(
     let mut ladder = shield.ladder(whole.enrolled);
     let started = ladder.tell(whole.started).filter(|_| is_known);
     let completed = ladder.tell(whole.completed).filter(|_| is_known);
-    let left = told(whole.gone);
+    // Who is still on the way follows from those who are not.
+    let goes_on = whole.enrolled - whole.completed - whole.gone;
+    let left = told(whole.gone).filter(|_| shield.is_safe(goes_on) && shield.is_safe(whole.active));
     let is_told = is_known && whole.enrolled > 0;
     let cohort = PathCohort {
         enrolled: shield.count(whole.enrolled),
@@ -86,6 +96,11 @@ pub async fn path(
         mean_progress: rounded(whole.progress, 2).filter(|_| is_told),
         median_days: rounded(whole.median, 2).filter(|_| completed.is_some_and(|completed| shield.tells(completed))),
         is_suppressed: !is_known || started.is_none() || completed.is_none() || left.is_none(),
+    };
+    let quests = places.iter().map(|place| quest(shield, place, &whole, &mut ladder, is_known)).collect();
+    let locked = |waiting: &Waiting| {
+        let place = places.iter().find(|place| place.quest_id == waiting.quest_id);
+        place.map_or(0, |place| place.locked(&whole))
     };
     Ok(Some(PathInsight {
         learning_path_id: id,
@@ -98,56 +113,83 @@ pub async fn path(
             min_cohort: shield.least,
             is_capped: whole.enrolled >= bounds.max_attempts,
         },
+        series: series(shield, &days, &whole, &cohort),
         cohort,
-        series: series(shield, &days, &whole),
-        quests: places.iter().map(|place| quest(shield, place, &whole, is_known)).collect(),
-        waits: waiting.into_iter().map(|waiting| told_wait(shield, waiting, is_known)).collect(),
+        quests,
+        waits: waiting
+            .into_iter()
+            .map(|waiting| {
+                // Who waits at a quest is one of those for whom a prerequisite locks it, where there is one.
+                let is_safe =
+                    waiting.cause != BlockedBy::Prerequisite || shield.is_safe(locked(&waiting) - waiting.learners);
+                told_wait(shield, waiting, whole.enrolled, is_known && is_safe)
+            })
+            .collect(),
     }))
 }
 
-fn told_wait(shield: Shield, waiting: Waiting, is_known: bool) -> Blocked {
+fn told_wait(shield: Shield, waiting: Waiting, enrolled: i64, is_known: bool) -> Blocked {
+    let told = shield.part(waiting.learners, waiting.members.max(waiting.learners));
     Blocked {
         quest_id: waiting.quest_id,
         title: waiting.title,
         cause: waiting.cause,
         by_quest_id: waiting.by_quest_id,
         by_title: waiting.by_title,
-        learners: shield.part(waiting.learners, waiting.members.max(waiting.learners)).filter(|_| is_known),
+        learners: told.filter(|learners| is_known && shield.is_safe(enrolled - learners)),
     }
 }
 
-fn series(shield: Shield, days: &[Days], whole: &Whole) -> Vec<PathPoint> {
-    let over = |count: fn(&Days) -> i64, whole: i64| {
-        let parts: Vec<i64> = days.iter().map(count).collect();
-        shield.parts(&parts, whole.max(parts.iter().sum()))
-    };
-    let enrolled = over(|day| day.enrolled, whole.enrolled);
-    let started = over(|day| day.started, whole.started);
-    let completed = over(|day| day.completed, whole.completed);
+/// Together they are the learners of the period, which are told as well; of those who completed it, all have started.
+fn series(shield: Shield, days: &[Days], whole: &Whole, cohort: &PathCohort) -> Vec<PathPoint> {
+    let held =
+        |told: &[bool], of: Option<i64>| -> Vec<bool> { told.iter().map(|is_told| !is_told || of.is_none()).collect() };
+    let rows: Vec<[i64; 1]> = days.iter().map(|day| [day.enrolled]).collect();
+    let enrolled = shield.rows(&rows, [whole.enrolled], &held(&vec![true; days.len()], cohort.enrolled));
+    let of = |enrolled: i64, started: i64| [started, enrolled - started];
+    let rows: Vec<[i64; 2]> = days.iter().map(|day| of(day.enrolled, day.started)).collect();
+    let started = shield.rows(&rows, of(whole.enrolled, whole.started), &held(&enrolled, cohort.started));
+    let of = |enrolled: i64, started: i64, completed: i64| [completed, enrolled - completed, started - completed];
+    let rows: Vec<[i64; 3]> = days.iter().map(|day| of(day.enrolled, day.started, day.completed)).collect();
+    let sums = of(whole.enrolled, whole.started, whole.completed);
+    let completed = shield.rows(&rows, sums, &held(&started, cohort.completed));
     days.iter()
         .enumerate()
         .map(|(at, day)| {
-            let started = started[at].filter(|_| enrolled[at].is_some());
-            let started = started.and_then(|started| shield.part(started, day.enrolled));
-            let completed = completed[at].filter(|_| started.is_some());
-            let completed = completed.and_then(|completed| shield.part(completed, day.started));
-            let completed = completed.and_then(|completed| shield.part(completed, day.enrolled));
-            let is_suppressed = enrolled[at].is_none() || started.is_none() || completed.is_none();
-            PathPoint { from: day.begins, enrolled: enrolled[at], started, completed, is_suppressed }
+            let total = Some(day.enrolled).filter(|_| enrolled[at]);
+            // Of nobody nobody has.
+            let is_empty = total == Some(0);
+            let started = Some(day.started).filter(|_| started[at] || is_empty);
+            let completed = Some(day.completed).filter(|_| completed[at] || is_empty);
+            let is_suppressed = total.is_none() || started.is_none() || completed.is_none();
+            PathPoint { from: day.begins, enrolled: total, started, completed, is_suppressed }
         })
         .collect()
 }
 
-fn quest(shield: Shield, place: &Place, whole: &Whole, is_known: bool) -> QuestFunnel {
-    let started = shield.part(place.started, whole.enrolled).filter(|_| is_known);
+/// Who takes a quest has started the path, and who completed the path has completed its mandatory quests, mostly one
+/// after the other: mandatory quests are rungs of one ladder.
+fn quest(shield: Shield, place: &Place, whole: &Whole, ladder: &mut Ladder, is_known: bool) -> QuestFunnel {
     let others = place.started - place.completed - place.abandoned;
     let parts = shield.parts(&[place.completed, place.abandoned, others], place.started);
-    let completed = parts[0].filter(|completed| started.is_some() && shield.is_safe(whole.enrolled - completed));
+    let rung = |ladder: &mut Ladder, learners: i64| {
+        if place.is_mandatory {
+            ladder.tell(learners)
+        } else {
+            let is_safe = shield.is_safe(whole.started - learners);
+            shield.part(learners, whole.enrolled).filter(|_| is_safe)
+        }
+    };
+    let started = rung(ladder, place.started).filter(|_| is_known);
+    let completed = parts[0].filter(|_| started.is_some()).and_then(|completed| rung(ladder, completed));
     let abandoned = parts[1].filter(|_| started.is_some());
     let needs = place.needs.as_deref().unwrap_or_default();
-    let locked = if needs.is_empty() { 0 } else { whole.active - place.begun - place.ready };
+    let locked = place.locked(whole);
     let tell = |locked: i64| {
-        let is_safe = is_known && shield.is_safe(whole.enrolled - locked) && shield.is_safe(whole.active - locked);
+        let is_safe = is_known
+            && shield.is_safe(whole.enrolled - locked)
+            && shield.is_safe(whole.active - locked)
+            && shield.is_safe(whole.enrolled - place.started - locked);
         shield.count(locked).filter(|_| is_safe)
     };
     // Those for whom it is locked by others only are no small group either.

@@ -26,7 +26,8 @@ pub async fn quest(
     bounds: &Bounds,
 ) -> Result<Option<QuestInsight>, sqlx::Error> {
     let of = Of::Quest(id);
-    let Some(figures) = quest_figures::figures(connection, of, period, bounds).await?.pop() else { return Ok(None) };
+    let mut counted = quest_figures::figures(connection, of, period, bounds).await?;
+    let Some(figures) = counted.quests.pop() else { return Ok(None) };
     let days = quest_figures::days(connection, id, period, bucket).await?;
     let quizzes = tries::quizzes(connection, of, period, bounds).await?;
     let shield = bounds.shield;
@@ -39,9 +40,9 @@ pub async fn quest(
             time_zone: bounds.time_zone.clone(),
             bucket,
             min_cohort: shield.least,
-            is_capped: figures.begun >= bounds.max_attempts,
+            is_capped: counted.begun >= bounds.max_attempts,
         },
-        series: series(shield, &days, &figures.whole),
+        series: series(shield, &days, &figures.whole, &told.cohort),
         assessments: with_items(told.assessments, quizzes),
         title: figures.title,
         cohort: told.cohort,
@@ -65,11 +66,12 @@ impl Told {
     #[must_use]
     pub fn of(shield: Shield, figures: &Figures) -> Self {
         let is_known = figures.whole.started == 0 || shield.tells(figures.whole.started);
-        let (cohort, steps) = funnel(shield, figures, is_known);
+        let mut ladder = shield.ladder(figures.whole.started);
+        let (cohort, steps) = funnel(shield, figures, &mut ladder, is_known);
         Self {
             cohort,
             steps,
-            assessments: assessments(shield, figures, is_known),
+            assessments: assessments(shield, figures, &mut ladder, is_known),
             waits: waits(shield, figures, is_known),
             feedback: feedback(shield, figures),
         }
@@ -78,30 +80,36 @@ impl Told {
 
 /// How the attempts stand and how far they got. The mandatory steps are a ladder: whoever has started one has
 /// completed those before it, and whoever has completed the quest all of them.
-fn funnel(shield: Shield, attempts: &Figures, is_known: bool) -> (Cohort, Vec<StepFunnel>) {
+fn funnel(shield: Shield, attempts: &Figures, ladder: &mut Ladder, is_known: bool) -> (Cohort, Vec<StepFunnel>) {
     let whole = &attempts.whole;
     let left = whole.abandoned + whole.idle;
-    let open = whole.started - whole.completed - left;
-    let mut ladder = shield.ladder(whole.started);
-    let stands = shield.parts(&[whole.completed, left, open], whole.started);
+    let stands = shield.parts(&[whole.completed, left, attempts.open()], whole.started);
     let completed = stands[0].and_then(|completed| ladder.tell(completed)).filter(|_| is_known);
     let left_told = stands[1].filter(|_| is_known);
-    let split = |parts: &[i64]| match left_told {
-        Some(left) => shield.parts(parts, left),
-        None => vec![None; parts.len()],
+    let ways = left_told.map_or_else(|| vec![None; 2], |left| shield.parts(&[whole.abandoned, whole.idle], left));
+    let mut steps = Vec::with_capacity(attempts.steps.len());
+    let mut before = whole.started;
+    for (at, step) in attempts.steps.iter().enumerate() {
+        let mut told = told_step(shield, step, whole.started, ladder, is_known);
+        if step.is_optional {
+            let after = attempts.steps[at..].iter().find(|step| !step.is_optional).map_or(0, |step| step.started);
+            // Nobody is at an optional step who has not come there, nor beyond it who has not dealt with it.
+            let dealt = step.started + step.skipped;
+            if !shield.is_safe(before - dealt) || !shield.is_safe(step.completed + step.skipped - after) {
+                (told.started, told.completed, told.skipped) = (None, None, None);
+                (told.median_minutes, told.p90_minutes, told.mean_tries) = (None, None, None);
+            }
+        } else {
+            before = step.completed;
+        }
+        steps.push(told);
+    }
+    let places = match left_told {
+        Some(left) => where_left(shield, attempts, &steps, completed, left),
+        None => vec![None; steps.len() + 2],
     };
-    let ways = split(&[whole.abandoned, whole.idle]);
-    let mut places: Vec<i64> = attempts.steps.iter().map(|step| step.left_here).collect();
-    places.extend([whole.left_before, whole.left_after]);
-    let places = split(&places);
-    let mut steps: Vec<StepFunnel> = attempts
-        .steps
-        .iter()
-        .zip(&places)
-        .map(|(step, left)| told_step(shield, step, *left, whole.started, &mut ladder, is_known))
-        .collect();
-    hide_who_stays(shield, &attempts.steps, &mut steps);
-    for step in &mut steps {
+    for (step, left) in steps.iter_mut().zip(&places) {
+        step.left_here = *left;
         let told = [step.started, step.completed, step.skipped, step.left_here];
         step.is_suppressed = told.iter().any(Option::is_none);
     }
@@ -129,14 +137,7 @@ fn share(part: i64, whole: i64) -> Option<f64> {
     rounded(Some(real(part) / real(whole)), 4)
 }
 
-fn told_step(
-    shield: Shield,
-    step: &Step,
-    left_here: Option<i64>,
-    whole: i64,
-    ladder: &mut Ladder,
-    is_known: bool,
-) -> StepFunnel {
+fn told_step(shield: Shield, step: &Step, whole: i64, ladder: &mut Ladder, is_known: bool) -> StepFunnel {
     let (started, completed, skipped) = if step.is_optional {
         let told = shield.parts(&[step.started, step.skipped], whole);
         let completed = told[0].and_then(|started| shield.part(step.completed, started));
@@ -156,7 +157,7 @@ fn told_step(
         started: started.filter(|_| is_known),
         completed,
         skipped: skipped.filter(|_| is_known),
-        left_here,
+        left_here: None,
         median_minutes: rounded(step.median, 2).filter(|_| has_times),
         p90_minutes: rounded(step.p90, 2).filter(|_| has_times && shield.tells_tail(step.completed)),
         mean_tries: rounded(step.tries, 2).filter(|_| has_times),
@@ -164,42 +165,109 @@ fn told_step(
     }
 }
 
-/// Who started a step and neither completed it nor left is still at it; so is who started it, did not start the next
-/// mandatory one and did not leave. Where these are a small group, those who left are held back.
-fn hide_who_stays(shield: Shield, counted: &[Step], told: &mut [StepFunnel]) {
-    for at in 0..counted.len() {
-        let step = &counted[at];
-        let stays = step.started - step.completed - step.left_here;
-        let mut gives_away = stays > 0 && !shield.is_safe(stays);
-        let next = (at + 1..counted.len()).find(|next| !counted[*next].is_optional);
-        if let Some(next) = next.filter(|_| !step.is_optional) {
-            let left: i64 = counted[at..next].iter().map(|step| step.left_here).sum();
-            gives_away |= !shield.is_safe(step.started - counted[next].started - left);
-        }
-        if gives_away && step.left_here > 0 {
-            told[at].left_here = None;
-        }
-    }
+/// A stretch of the way between two numbers that are told: who came to the one, not to the other and has not left is
+/// still there.
+struct Stretch {
+    places: Vec<usize>,
+    stay: i64,
 }
 
-/// Days of the rollup. Together they are the attempts of the period, which are told as well.
-fn series(shield: Shield, days: &[Days], whole: &Whole) -> Vec<Point> {
-    let over = |count: &dyn Fn(&Days) -> i64, whole: i64| {
-        let parts: Vec<i64> = days.iter().map(count).collect();
-        shield.parts(&parts, whole.max(parts.iter().sum()))
+/// Where attempts left: at each step, before all steps, after them. Neither those who left where it is held back are a
+/// small group, nor those who stay in a stretch where it is told, nor those who stay in all other stretches together.
+fn where_left(
+    shield: Shield,
+    attempts: &Figures,
+    told: &[StepFunnel],
+    completed: Option<i64>,
+    left: i64,
+) -> Vec<Option<i64>> {
+    let (steps, whole) = (&attempts.steps, &attempts.whole);
+    let mut places: Vec<i64> = steps.iter().map(|step| step.left_here).collect();
+    places.extend([whole.left_before, whole.left_after]);
+    let stretches = stretches(attempts, told, completed, &places);
+    let mut is_told: Vec<bool> = places.iter().map(|place| shield.is_safe(*place)).collect();
+    for (at, step) in steps.iter().enumerate() {
+        // Who began it and neither completed it nor left is at it.
+        let stay = step.started - step.completed - step.left_here;
+        if stay > 0 && !shield.is_safe(stay) && step.left_here > 0 {
+            is_told[at] = false;
+        }
+    }
+    loop {
+        let hidden = left - (0..places.len()).filter(|at| is_told[*at]).map(|at| places[at]).sum::<i64>();
+        let has_hidden = |stretch: &&Stretch| stretch.places.iter().any(|at| !is_told[*at]);
+        let stay: i64 = stretches.iter().filter(has_hidden).map(|stretch| stretch.stay).sum();
+        let is_alone = is_told.iter().zip(&places).filter(|(is_told, place)| !**is_told && **place != 0).count() == 1;
+        let shown = stretches.iter().find(|stretch| !has_hidden(stretch) && !shield.is_safe(stretch.stay));
+        let candidates: Vec<usize> = match shown {
+            Some(stretch) => stretch.places.clone(),
+            // The only one that is held back follows from the others.
+            None if is_alone || !shield.is_safe(hidden) || !shield.is_safe(stay) => (0..places.len()).collect(),
+            None => break,
+        };
+        let smallest = candidates.into_iter().filter(|at| is_told[*at] && places[*at] != 0);
+        match smallest.min_by_key(|at| (places[*at], *at)) {
+            Some(at) => is_told[at] = false,
+            None => return vec![None; places.len()],
+        }
+    }
+    places.iter().zip(is_told).map(|(place, is_told)| is_told.then_some(*place)).collect()
+}
+
+fn stretches(attempts: &Figures, told: &[StepFunnel], completed: Option<i64>, places: &[i64]) -> Vec<Stretch> {
+    let (steps, whole) = (&attempts.steps, &attempts.whole);
+    let mut stretches = Vec::new();
+    let mut inside = vec![steps.len()];
+    let mut came = whole.started;
+    let mut end = |inside: &mut Vec<usize>, came: &mut i64, went: i64| {
+        let gone: i64 = inside.iter().map(|at| places[*at]).sum();
+        stretches.push(Stretch { places: std::mem::take(inside), stay: *came - went - gone });
+        *came = went;
     };
-    let attempts = over(&|day| day.attempts, whole.started);
-    let completions = over(&|day| day.completions, whole.completed);
-    let abandoned = over(&|day| day.abandoned, whole.abandoned);
+    let last = steps.iter().rposition(|step| !step.is_optional);
+    for (at, step) in steps.iter().enumerate() {
+        if !step.is_optional && told[at].started.is_some() {
+            end(&mut inside, &mut came, step.started);
+        }
+        inside.push(at);
+    }
+    if let Some(last) = last.filter(|last| told[*last].completed.is_some()) {
+        end(&mut inside, &mut came, steps[last].completed);
+    }
+    inside.push(steps.len() + 1);
+    if completed.is_some() {
+        end(&mut inside, &mut came, whole.completed);
+    }
+    stretches
+}
+
+/// Days of the rollup. Together they are the attempts of the period, which are told as well; and what became of them is
+/// told of the period, or not at all.
+fn series(shield: Shield, days: &[Days], whole: &Whole, cohort: &Cohort) -> Vec<Point> {
+    let all = |count: fn(&Days) -> i64, whole: i64| whole.max(days.iter().map(count).sum());
+    let begun = all(|day| day.attempts, whole.started);
+    let completed = all(|day| day.completions, whole.completed);
+    let gone = all(|day| day.abandoned, whole.abandoned);
+    let held =
+        |told: &[bool], of: Option<i64>| -> Vec<bool> { told.iter().map(|is_told| !is_told || of.is_none()).collect() };
+    let rows: Vec<[i64; 1]> = days.iter().map(|day| [day.attempts]).collect();
+    let attempts = shield.rows(&rows, [begun], &held(&vec![true; days.len()], cohort.started));
+    let rows: Vec<[i64; 2]> = days.iter().map(|day| [day.completions, day.attempts - day.completions]).collect();
+    let completions = shield.rows(&rows, [completed, begun - completed], &held(&attempts, cohort.completed));
+    let of_day =
+        |day: &Days| [day.abandoned, day.attempts - day.abandoned, day.attempts - day.abandoned - day.completions];
+    let rows: Vec<[i64; 3]> = days.iter().map(of_day).collect();
+    let rates =
+        shield.rows(&rows, [gone, begun - gone, begun - gone - completed], &held(&completions, cohort.abandoned));
     days.iter()
         .enumerate()
         .map(|(at, day)| {
-            let total = attempts[at];
+            let total = Some(day.attempts).filter(|_| attempts[at]);
             let is_told = total.is_some_and(|total| shield.tells(total));
-            let completed = completions[at].filter(|_| total.is_some());
-            let completed = completed.and_then(|completed| shield.part(completed, day.attempts));
+            // Of nobody nobody has completed.
+            let completed = Some(day.completions).filter(|_| completions[at] || total == Some(0));
             let has_times = completed.is_some_and(|completed| shield.tells(completed));
-            let has_rate = is_told && abandoned[at].is_some_and(|gone| shield.part(gone, day.attempts).is_some());
+            let has_rate = is_told && rates[at];
             Point {
                 from: day.begins,
                 total_attempts: total,
@@ -215,62 +283,75 @@ fn series(shield: Shield, days: &[Days], whole: &Whole) -> Vec<Point> {
         .collect()
 }
 
+/// Who waits is open, or has used up all tries and may be idle. Of a unit, those who wait and those who have not done it
+/// and do not wait are parts of one whole.
 fn waits(shield: Shield, attempts: &Figures, is_known: bool) -> Vec<Wait> {
+    let (whole, open) = (&attempts.whole, attempts.open());
     let mut waits = Vec::new();
-    let mut add = |kind, step_id, assessment_id, title: &str, learners: i64, of: i64| {
-        if learners > 0 {
-            let learners = shield.part(learners, of.max(learners)).filter(|_| is_known);
-            waits.push(Wait { kind, step_id, assessment_id, title: title.to_owned(), learners });
+    let mut add = |step_id, assessment_id, title: &str, not_yet: i64, kinds: &[(WaitKind, i64)]| {
+        let rows: Vec<[i64; 1]> = kinds.iter().map(|(_, learners)| [*learners]).collect();
+        let held = kinds.iter().map(|(kind, learners)| {
+            let among = if *kind == WaitKind::Tries { open + whole.idle } else { open };
+            ![whole.started, among].iter().all(|among| shield.part(*learners, *among).is_some())
+        });
+        let not_yet = not_yet.max(rows.iter().flatten().sum());
+        let told = shield.rows(&rows, [not_yet], &held.collect::<Vec<bool>>());
+        for ((kind, learners), is_told) in kinds.iter().zip(told).filter(|((_, learners), _)| *learners > 0) {
+            let learners = Some(*learners).filter(|_| is_told && is_known);
+            waits.push(Wait { kind: *kind, step_id, assessment_id, title: title.to_owned(), learners });
         }
     };
     for step in &attempts.steps {
-        let not_yet = step.started - step.completed;
-        for (kind, learners) in [
+        let kinds = [
             (WaitKind::Review, step.awaiting_review),
             (WaitKind::Result, step.awaiting_result),
             (WaitKind::Tries, step.out_of_tries),
-        ] {
-            add(kind, Some(step.id), None, &step.title, learners, not_yet);
-        }
+        ];
+        add(Some(step.id), None, &step.title, step.started - step.completed, &kinds);
     }
     for assessment in &attempts.assessments {
-        let not_yet = assessment.tried - assessment.passed;
-        for (kind, learners) in
-            [(WaitKind::Grade, assessment.awaiting_grade), (WaitKind::Tries, assessment.out_of_tries)]
-        {
-            add(kind, None, Some(assessment.id), &assessment.key, learners, not_yet);
-        }
+        let kinds = [(WaitKind::Grade, assessment.awaiting_grade), (WaitKind::Tries, assessment.out_of_tries)];
+        add(None, Some(assessment.id), &assessment.key, assessment.tried - assessment.passed, &kinds);
     }
     waits
 }
 
-fn assessments(shield: Shield, figures: &Figures, is_known: bool) -> Vec<AssessmentFigures> {
-    let told = |of: &Assessment| {
+/// Those who tried or passed are rungs of the ladder, too: an assessment follows the steps, and the quest's end follows it.
+fn assessments(shield: Shield, figures: &Figures, ladder: &mut Ladder, is_known: bool) -> Vec<AssessmentFigures> {
+    let mut told = |of: &Assessment| {
         // Items are told over those whose try is graded.
         let is_safe = is_known && shield.is_safe(of.tried - of.graded);
-        let tried = shield.part(of.tried, figures.whole.started).filter(|_| is_safe);
-        let passed = tried.and_then(|tried| shield.part(of.passed, tried));
+        let tried = Some(of.tried).filter(|_| is_safe).and_then(|tried| ladder.tell(tried));
+        let passed = tried.and_then(|_| ladder.tell(of.passed));
         let is_told = tried.is_some_and(|tried| shield.tells(tried));
+        let are_judged_safe = shield.part(of.judged, of.tried).is_some()
+            && shield.is_safe(of.judged - of.passed)
+            && shield.is_safe(of.tried - of.judged - of.awaiting_grade);
         AssessmentFigures {
             assessment_id: of.id,
             key: of.key.clone(),
             assessment_type: of.assessment_type.clone(),
             tried,
             passed,
+            judged: passed.map(|_| of.judged).filter(|_| are_judged_safe),
             mean_tries: rounded(of.tries, 2).filter(|_| is_told),
             mean_percent: rounded(of.percent, 2).filter(|_| is_told && shield.tells(of.graded)),
             is_suppressed: tried.is_none() || passed.is_none(),
             items: Vec::new(),
         }
     };
-    figures.assessments.iter().map(told).collect()
+    figures.assessments.iter().map(&mut told).collect()
 }
 
+/// The mean of all items would give away the one whose facility is held back.
 fn with_items(mut assessments: Vec<AssessmentFigures>, quizzes: Vec<Quiz>) -> Vec<AssessmentFigures> {
     let mut items: HashMap<Uuid, Vec<Item>> =
         quizzes.into_iter().map(|quiz| (quiz.assessment_id, quiz.items)).collect();
     for assessment in &mut assessments {
         assessment.items = items.remove(&assessment.assessment_id).unwrap_or_default();
+        if assessment.items.iter().any(|item| item.tries != Some(0) && item.facility.is_none()) {
+            assessment.is_suppressed |= assessment.mean_percent.take().is_some();
+        }
     }
     assessments
 }

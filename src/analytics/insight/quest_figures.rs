@@ -19,7 +19,21 @@ pub struct Figures {
     pub feedback: Vec<Feedback>,
     /// Learners who have given it
     pub voices: i64,
-    /// Attempts that were looked at, of all quests together
+}
+
+impl Figures {
+    /// Neither completed nor left
+    #[must_use]
+    pub const fn open(&self) -> i64 {
+        self.whole.started - self.whole.completed - self.whole.abandoned - self.whole.idle
+    }
+}
+
+/// Quests, and how much was looked at.
+#[derive(Debug)]
+pub struct Counted {
+    pub quests: Vec<Figures>,
+    /// Attempts, of all quests together, also of those that are too small to be told of
     pub begun: i64,
 }
 
@@ -110,7 +124,10 @@ pub struct Assessment {
     pub passed: i64,
     pub awaiting_grade: i64,
     pub out_of_tries: i64,
+    /// Of whom a try is graded whose answers are kept
     pub graded: i64,
+    /// Who has passed, or waits for no grader
+    pub judged: i64,
     pub tries: Option<f64>,
     pub percent: Option<f64>,
 }
@@ -170,7 +187,7 @@ pub async fn figures(
     of: Of,
     period: Period,
     bounds: &Bounds,
-) -> Result<Vec<Figures>, sqlx::Error> {
+) -> Result<Counted, sqlx::Error> {
     let (quest, author) = of.ids();
     let rows = sqlx::query!(
         r#"/* analytics:attempts */
@@ -182,21 +199,24 @@ pub async fn figures(
                   AND started_at < ($3::date + 1)::timestamp AT TIME ZONE $4
                 ORDER BY started_at DESC, id DESC LIMIT $5)
                UNION ALL
-               (SELECT id, quest_id, status, started_at, completed_at, current_step_id FROM user_quest_attempts
+               (SELECT attempt.id, quest_id, status, started_at, completed_at, current_step_id
+                FROM user_quest_attempts AS attempt JOIN quests AS quest ON quest.id = attempt.quest_id
                 WHERE $1::uuid IS NULL AND started_at >= $2::date::timestamp AT TIME ZONE $4
                   AND started_at < ($3::date + 1)::timestamp AT TIME ZONE $4
-                ORDER BY started_at DESC, id DESC LIMIT $5)
+                  AND quest.is_active AND quest.created_by = coalesce($7, quest.created_by)
+                ORDER BY started_at DESC, attempt.id DESC LIMIT $5)
            ), picked AS MATERIALIZED (
                SELECT id, title, estimated_duration_minutes FROM quests WHERE id = $1
                UNION ALL
                (SELECT quest.id, title, estimated_duration_minutes
                 FROM (SELECT quest_id, count(*) AS attempts FROM begun GROUP BY quest_id HAVING count(*) >= $8) AS many
                      JOIN quests AS quest ON quest.id = many.quest_id
-                WHERE $1::uuid IS NULL AND quest.is_active AND quest.created_by = coalesce($7, quest.created_by)
+                WHERE $1::uuid IS NULL
                 ORDER BY attempts DESC, quest.id LIMIT $9)
            ), done AS MATERIALIZED (
                SELECT progress.attempt_id, begun.quest_id, unit.step_number, progress.status, progress.attempts_count,
                       progress.review_status, unit.step_type = 'Coding' AND progress.status = 'InProgress' AS awaits_result,
+                      begun.status IN ('InProgress', 'Paused') AS goes_on,
                       progress.status = 'InProgress' AND progress.attempts_count >= unit.max_tries + progress.extra_tries AS is_out,
                       greatest(progress.started_at, progress.completed_at, progress.last_try_at, progress.reviewed_at) AS touched_at,
                       (extract(epoch FROM progress.completed_at - progress.started_at) / 60)::float8 AS minutes
@@ -207,8 +227,11 @@ pub async fn figures(
                SELECT begun.id AS attempt_id, begun.quest_id, submission.assessment_id,
                       count(*) FILTER (WHERE submission.status <> 'returned') AS tries,
                       bool_or(submission.status IN ('awaitingGrade', 'inPeerReview')) AS waits,
+                      bool_and(begun.status IN ('InProgress', 'Paused')) AS goes_on,
                       max(greatest(submission.submitted_at, submission.graded_at)) AS touched_at,
-                      (array_agg(submission.percent::float8 ORDER BY submission.attempt_number) FILTER (WHERE submission.status = 'graded'))[1] AS percent
+                      (array_agg(submission.percent::float8 ORDER BY submission.attempt_number) 
+                          -- What was erased tells nothing of the items.
+                          FILTER (WHERE submission.status = 'graded' AND submission.submission_data <> '{}'))[1] AS percent
                FROM begun CROSS JOIN LATERAL (SELECT * FROM quest_submissions WHERE attempt_id = begun.id OFFSET 0) AS submission
                GROUP BY begun.id, begun.quest_id, submission.assessment_id
            ), sign AS (
@@ -244,7 +267,8 @@ pub async fn figures(
                UNION ALL
                SELECT NULL, quest_id, step_number, NULL, NULL, NULL, count(*) FILTER (WHERE status IN ('InProgress', 'Completed')),
                       count(*) FILTER (WHERE status = 'Completed'), count(*) FILTER (WHERE status = 'Skipped'),
-                      count(*) FILTER (WHERE review_status = 'waiting'), count(*) FILTER (WHERE awaits_result), count(*) FILTER (WHERE is_out),
+                      count(*) FILTER (WHERE goes_on AND review_status = 'waiting'), count(*) FILTER (WHERE goes_on AND awaits_result),
+                      count(*) FILTER (WHERE goes_on AND is_out),
                       percentile_cont(0.5) WITHIN GROUP (ORDER BY minutes) FILTER (WHERE status = 'Completed'),
                       percentile_cont(0.9) WITHIN GROUP (ORDER BY minutes) FILTER (WHERE status = 'Completed'),
                       (avg(attempts_count) FILTER (WHERE status = 'Completed'))::float8, 0
@@ -264,13 +288,15 @@ pub async fn figures(
            ), work AS (
                SELECT assessment.id, picked.id AS quest_id, assessment.key, assessment.assessment_type, assessment.created_at,
                       (assessment.configuration #>> '{attempts,max}')::numeric AS most,
-                      0 AS tried, 0 AS passed, 0 AS awaiting_grade, NULL::int8[] AS used, 0 AS graded, NULL::float8 AS tries, NULL::float8 AS percent
+                      0 AS tried, 0 AS passed, 0 AS awaiting_grade, 0 AS judged, NULL::int8[] AS used, 0 AS graded, NULL::float8 AS tries, NULL::float8 AS percent
                FROM picked CROSS JOIN LATERAL
                     (SELECT * FROM quest_assessments WHERE quest_id = picked.id AND retired_at IS NULL OFFSET 0) AS assessment
                UNION ALL
                SELECT tried.assessment_id, tried.quest_id, NULL, NULL, NULL, NULL, count(*), count(progress.passed_at),
-                      count(*) FILTER (WHERE tried.waits AND progress.passed_at IS NULL),
-                      array_agg(tried.tries - coalesce(progress.extra_tries, 0)) FILTER (WHERE NOT tried.waits AND progress.passed_at IS NULL),
+                      count(*) FILTER (WHERE tried.goes_on AND tried.waits AND progress.passed_at IS NULL),
+                      count(*) FILTER (WHERE NOT tried.waits OR progress.passed_at IS NOT NULL),
+                      array_agg(tried.tries - coalesce(progress.extra_tries, 0))
+                          FILTER (WHERE tried.goes_on AND NOT tried.waits AND progress.passed_at IS NULL),
                       count(tried.percent), avg(tried.tries)::float8, avg(tried.percent)
                FROM tried LEFT JOIN LATERAL (
                    SELECT * FROM assessment_progress WHERE attempt_id = tried.attempt_id AND assessment_id = tried.assessment_id OFFSET 0
@@ -281,7 +307,7 @@ pub async fn figures(
                           || jsonb_build_object('out_of_tries', (SELECT count(*) FROM unnest(used) AS tries WHERE tries >= most))
                       ORDER BY created_at, id) AS of_quest
                FROM (SELECT id, quest_id, max(key) AS key, max(assessment_type) AS assessment_type, max(created_at) AS created_at,
-                            sum(tried) AS tried, sum(passed) AS passed, sum(awaiting_grade) AS awaiting_grade, sum(graded) AS graded,
+                            sum(tried) AS tried, sum(passed) AS passed, sum(awaiting_grade) AS awaiting_grade, sum(judged) AS judged, sum(graded) AS graded,
                             max(tries) AS tries, max(percent) AS percent, max(most) AS most,
                             array_agg(used) FILTER (WHERE used IS NOT NULL) AS used
                      FROM work GROUP BY id, quest_id HAVING max(key) IS NOT NULL) AS one
@@ -299,12 +325,12 @@ pub async fn figures(
                      FROM said GROUP BY quest_id, category) AS one
                GROUP BY quest_id
            )
-           SELECT picked.id AS "quest_id!", picked.title AS "title!", picked.estimated_duration_minutes AS estimated_minutes,
+           SELECT picked.id AS "quest_id?", picked.title AS "title?", picked.estimated_duration_minutes AS "estimated_minutes?",
                   to_jsonb(whole) AS "whole?: Json<Whole>", steps.of_quest AS "steps?: Json<Vec<Step>>",
                   works.of_quest AS "assessments?: Json<Vec<Assessment>>", categories.of_quest AS "feedback?: Json<Vec<Feedback>>",
                   coalesce(voices.learners, 0) AS "voices!",
-                  (SELECT count(*) FROM begun) AS "begun!"
-           FROM picked LEFT JOIN whole ON whole.quest_id = picked.id LEFT JOIN steps ON steps.quest_id = picked.id
+                  counted.begun AS "begun!"
+           FROM (SELECT count(*) AS begun FROM begun) AS counted LEFT JOIN picked ON TRUE LEFT JOIN whole ON whole.quest_id = picked.id LEFT JOIN steps ON steps.quest_id = picked.id
                 LEFT JOIN works ON works.quest_id = picked.id LEFT JOIN categories ON categories.quest_id = picked.id
                 LEFT JOIN voices ON voices.quest_id = picked.id"#,
         quest,
@@ -319,16 +345,18 @@ pub async fn figures(
     )
     .fetch_all(connection)
     .await?;
-    let figures = rows.into_iter().map(|row| Figures {
-        quest_id: row.quest_id,
-        title: row.title,
-        estimated_minutes: row.estimated_minutes,
-        whole: row.whole.map(|whole| whole.0).unwrap_or_default(),
-        steps: row.steps.map(|steps| steps.0).unwrap_or_default(),
-        assessments: row.assessments.map(|assessments| assessments.0).unwrap_or_default(),
-        feedback: row.feedback.map(|feedback| feedback.0).unwrap_or_default(),
-        voices: row.voices,
-        begun: row.begun,
+    let begun = rows.first().map_or(0, |row| row.begun);
+    let quests = rows.into_iter().filter_map(|row| {
+        Some(Figures {
+            quest_id: row.quest_id?,
+            title: row.title?,
+            estimated_minutes: row.estimated_minutes,
+            whole: row.whole.map(|whole| whole.0).unwrap_or_default(),
+            steps: row.steps.map(|steps| steps.0).unwrap_or_default(),
+            assessments: row.assessments.map(|assessments| assessments.0).unwrap_or_default(),
+            feedback: row.feedback.map(|feedback| feedback.0).unwrap_or_default(),
+            voices: row.voices,
+        })
     });
-    Ok(figures.collect())
+    Ok(Counted { quests: quests.collect(), begun })
 }

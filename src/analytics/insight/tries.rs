@@ -94,25 +94,24 @@ async fn groups(
         Row,
         r#"/* analytics:items */
            -- Each of the two ways to the attempts has an index; the condition on $1 alone switches the other off.
-           WITH begun AS MATERIALIZED (
-               (SELECT id, quest_id FROM user_quest_attempts
+           WITH cohort AS MATERIALIZED (
+               (SELECT id FROM user_quest_attempts
                 WHERE quest_id = $1 AND started_at >= $2::date::timestamp AT TIME ZONE $4
                   AND started_at < ($3::date + 1)::timestamp AT TIME ZONE $4
                 ORDER BY started_at DESC, id DESC LIMIT $5)
                UNION ALL
-               (SELECT id, quest_id FROM user_quest_attempts
+               (SELECT attempt.id FROM user_quest_attempts AS attempt JOIN quests AS quest ON quest.id = attempt.quest_id
                 WHERE $1::uuid IS NULL AND started_at >= $2::date::timestamp AT TIME ZONE $4
                   AND started_at < ($3::date + 1)::timestamp AT TIME ZONE $4
-                ORDER BY started_at DESC, id DESC LIMIT $5)
-           ), cohort AS MATERIALIZED (
-               SELECT begun.id FROM begun JOIN quests AS quest ON quest.id = begun.quest_id
-               WHERE $1 = quest.id OR (quest.is_active AND quest.created_by = coalesce($6, quest.created_by))
+                  AND quest.is_active AND quest.created_by = coalesce($6, quest.created_by)
+                ORDER BY started_at DESC, attempt.id DESC LIMIT $5)
            ), first AS MATERIALIZED (
                SELECT DISTINCT ON (submission.attempt_id, submission.assessment_id)
                       submission.id, submission.assessment_id, submission.submitted_at, submission.percent, submission.item_ids,
                       submission.submission_data -> 'answers' AS answers
                FROM cohort CROSS JOIN LATERAL (SELECT * FROM quest_submissions WHERE attempt_id = cohort.id OFFSET 0) AS submission
-               WHERE submission.status = 'graded' AND submission.item_ids <> '{}'
+               -- Who was erased has left no answers.
+               WHERE submission.status = 'graded' AND submission.item_ids <> '{}' AND submission.submission_data ? 'answers'
                ORDER BY submission.attempt_id, submission.assessment_id, submission.attempt_number
            ), quiz AS MATERIALIZED (
                SELECT assessment.quest_id, assessment.id, assessment.key, assessment.configuration,
