@@ -217,6 +217,16 @@ pub async fn seed_cohort(
         from = part.to;
     }
     let Written { learners: new, attempts } = written;
+    if new > 0 {
+        // So many rows at once: the planner should not have to wait for the next autovacuum.
+        sqlx::query!(
+            "ANALYZE user_quest_attempts, user_quest_step_progress, quest_submissions, assessment_progress,
+                     user_learning_path_progress, quest_feedback"
+        )
+        .execute(&db.pool)
+        .await
+        .map_err(|error| error.to_string())?;
+    }
     Ok(match new {
         0 => format!("the cohort of {learners} made-up learners is there already"),
         _ => format!("{new} made-up learners of {learners} are written, with {attempts} attempts"),
