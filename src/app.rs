@@ -144,16 +144,10 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         contract: Arc::new(Contract::read()?),
         insights: Insights::new(&config.analytics, &config.insight),
     };
-    let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
+    let server_limits = server_limits(limits);
+    let max_header_bytes = server_limits.max_header_bytes;
     let observe = Observe { request_timeout: millis(limits.request_timeout_ms), max_header_bytes };
     let router = router(app, observe, &config.cors_origins, config.has_demo_page())?;
-    let server_limits = ServerLimits {
-        header_timeout: millis(limits.header_timeout_ms),
-        max_header_bytes,
-        max_connections: limits.max_connections,
-        drain_timeout: millis(limits.drain_timeout_ms),
-        write_timeout: millis(limits.write_timeout_ms),
-    };
     let address = listener.local_addr().map_err(|error| error.to_string())?;
 
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -185,9 +179,13 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         relay_stop.cancel();
     });
     if let Some(engine) = search.engine {
-        let poll = millis(config.search.search_poll_ms);
-        let (pool, database) = (db.pool.clone(), config.database.clone());
-        let indexer = Indexer { engine, pool, database, ready: index_ready, poll };
+        let indexer = Indexer {
+            engine,
+            pool: db.pool.clone(),
+            database: config.database.clone(),
+            ready: index_ready,
+            poll: millis(config.search.search_poll_ms),
+        };
         let stop = stop.clone();
         tasks.spawn(async move { stop.run_until_cancelled(Box::pin(indexer::run(indexer))).await });
     }
@@ -203,17 +201,27 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
     let every = Duration::from_secs(config.metrics_interval_seconds);
     tasks.spawn(upkeep(db.clone(), clock.clone(), every, stop.clone()));
     if config.background_jobs {
-        let (database, analytics) = (config.database.clone(), config.analytics.clone());
-        tasks.spawn(scheduler::run(db.clone(), database, analytics, clock.clone(), stop.clone()));
-        let jobs = jobs(db, clock, retention, config.unlock_interval_seconds);
-        let stop = stop.clone();
+        let nightly = (config.database.clone(), config.analytics.clone());
+        tasks.spawn(scheduler::run(db.clone(), nightly.0, nightly.1, clock.clone(), stop.clone()));
         // How far a job is lies in its rows: it can be left anywhere.
+        let (jobs, stop) = (jobs(db, clock, retention, config.unlock_interval_seconds), stop.clone());
         tasks.spawn(async move { stop.run_until_cancelled(Box::pin(jobs)).await });
     }
     tasks.close();
     // The relay's last words come after the last answers.
     let patience = server_limits.drain_timeout + Duration::from_secs(10);
     Ok(Running { address, stop, tasks, patience })
+}
+
+fn server_limits(limits: &HttpLimits) -> ServerLimits {
+    let millis = Duration::from_millis;
+    ServerLimits {
+        header_timeout: millis(limits.header_timeout_ms),
+        max_header_bytes: usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX),
+        max_connections: limits.max_connections,
+        drain_timeout: millis(limits.drain_timeout_ms),
+        write_timeout: millis(limits.write_timeout_ms),
+    }
 }
 
 fn router(app: App, observe: Observe, cors_origins: &str, has_demo_page: bool) -> Result<Router, String> {

@@ -160,8 +160,8 @@ mod tests {
             let all = vec![true; rows.len()];
             let whole = [sum(0, &all) + rest.0, sum(1, &all) + rest.1];
             let told = SHIELD.rows(&rows, whole, &held);
-            for column in 0..2 {
-                let hidden = whole[column] - sum(column, &told);
+            for (column, all) in whole.into_iter().enumerate() {
+                let hidden = all - sum(column, &told);
                 prop_assert!(hidden == 0 || hidden >= 5 || told.iter().all(|is_told| !is_told));
             }
             for (at, row) in rows.iter().enumerate().filter(|(at, _)| told[*at]) {

@@ -54,7 +54,7 @@ pub async fn run(db: Db, database: DatabaseConfig, config: AnalyticsConfig, cloc
             let looked = AssertUnwindSafe(look(&db, &database, &config, &clock)).catch_unwind();
             // Nobody would miss a task that has died: what it stumbles over is an error as any other.
             let looked = async { looked.await.unwrap_or_else(|panic| Err(Refusal::Panicked(words(panic.as_ref())))) };
-            if let Err(error) = meters::job("analytics", looked).await {
+            if let Err(error) = Box::pin(meters::job("analytics", looked)).await {
                 tracing::warn!(%error, "analytics are computed later");
             }
             tokio::time::sleep(LOOK).await;

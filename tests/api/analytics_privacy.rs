@@ -129,7 +129,6 @@ fn series_hides(sums: &Sums, buckets: usize, whole: &str, parts: &[&str], told: 
 
 /// No small group of a quest's learners shows in its analytics, nor follows from them.
 #[track_caller]
-#[expect(clippy::too_many_lines, reason = "one group after the other")]
 pub fn quest_hides(told: &Value) {
     let mut sums = Sums::default();
     let cohort = &told["cohort"];

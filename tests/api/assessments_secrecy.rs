@@ -44,10 +44,10 @@ fn quiz(feedback: Value) -> Value {
         item("q1", "shortText", json!({"accept": ["canary-text"], "normalize": ["trim"]})),
         item("q2", "singleChoice", json!({"options": options, "correct": "o1"})),
         item("q3", "trueFalse", json!({"correct": true})),
-        item("q4", "numeric", json!({"value": 97527.1828, "tolerance": {"abs": 0.00048828125}})),
+        item("q4", "numeric", json!({"value": 97527.1828, "tolerance": {"abs": 0.000_488_281_25}})),
         item("q5", "matching", json!({"left": options, "right": options, "pairs": {"o1": "o2", "o2": "o1"}})),
         item("q6", "multipleChoice", json!({"options": options, "correct": ["o2"],
-            "scoring": {"rule": "map", "map": {"o1": -0.43798828125, "o2": 1}, "lower": -0.00048828125, "upper": 1}})),
+            "scoring": {"rule": "map", "map": {"o1": -0.437_988_281_25, "o2": 1}, "lower": -0.000_488_281_25, "upper": 1}})),
         item("q7", "ordering", json!({"options": options, "correct": ["o2", "o1"], "scoring": {"rule": "adjacentPairs"}})),
     ]})
 }
