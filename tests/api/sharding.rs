@@ -127,6 +127,7 @@ const UNBOUND: &[(&str, &[&str])] = &[
             "/* analytics:items */",
             "/* analytics:path */",
             r#"SELECT last.day AS "last!""#,
+            "SELECT least(((SELECT min(started_at) FROM user_quest_attempts",
         ],
     ),
     (
