@@ -1,5 +1,7 @@
 //! The route table and the OpenAPI document: the one-minute map of the API.
 
+use crate::analytics::http::Creator;
+use crate::analytics::tables::{PathTable, QuestTable};
 use axum::Router;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -62,7 +64,8 @@ use crate::skill_tags::http as skill_tags;
         (name = "contracts", description = "Messages on RabbitMQ: what goes out and what comes in; no token"),
         (name = "operations", description = "For operators; no token"),
     ),
-    components(schemas(quests::Me, crate::quests::model::Sort)),
+    // What only parameters name.
+    components(schemas(quests::Me, crate::quests::model::Sort, Creator, QuestTable, PathTable)),
     security(("bearer" = []))
 )]
 struct Document;
