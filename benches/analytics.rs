@@ -25,24 +25,7 @@ const LARGE: &str = "2026-03-01";
 const DAY: &str = "2026-02-01";
 
 fn main() -> ExitCode {
-    // `cargo test` runs benches that it may, with no wish to measure.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        return ExitCode::SUCCESS;
-    }
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("bench: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match runtime.block_on(run()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    shared::measure(run())
 }
 
 async fn run() -> Result<(), Fail> {

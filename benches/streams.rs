@@ -27,24 +27,7 @@ use self::shared::{
 mod shared;
 
 fn main() -> ExitCode {
-    // `cargo test` runs benches that it may, with no wish to measure.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        return ExitCode::SUCCESS;
-    }
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("bench: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match runtime.block_on(run()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    shared::measure(run())
 }
 
 async fn run() -> Result<(), Fail> {

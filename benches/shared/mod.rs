@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each bench uses some of it")]
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use quests::clock::Clock;
@@ -17,6 +17,22 @@ pub type Fail = Box<dyn std::error::Error + Send + Sync>;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_quests");
 const ISSUER: &str = "http://localhost/auth/v1";
+
+/// Runs a bench, and says why it could not.
+pub fn measure(bench: impl Future<Output = Result<(), Fail>>) -> ExitCode {
+    // `cargo test` runs benches that it may, with no wish to measure.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    let runtime = tokio::runtime::Runtime::new();
+    match runtime.map_err(Fail::from).and_then(|runtime| runtime.block_on(bench)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// A whole number above 0 of the environment.
 pub fn number(name: &str, default: u64) -> Result<u64, Fail> {

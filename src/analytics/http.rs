@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use chrono::NaiveDate;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::attention::Attention;
@@ -97,14 +97,9 @@ pub async fn get_quest_analytics(
     let insight = service::quest(&mut connection, id.0, period, bucket, &bounds).await?;
     drop(connection);
     let insight = insight.ok_or_else(|| Problem::not_found("quest"))?;
-    Ok(match accept::favourite(&headers, [JSON, CSV, SVG]) {
-        CSV => {
-            let table = query.table.unwrap_or_default();
-            csv(&headers, &tables::of_quest(&insight, table), &format!("quest-{}", table.as_str()))
-        }
-        SVG => etag::respond_svg(&headers, draw_quest(&insight)),
-        _ => etag::respond(&headers, &insight),
-    })
+    let table = query.table.unwrap_or_default();
+    let rows = |insight: &_| (tables::of_quest(insight, table), format!("quest-{}", table.as_str()));
+    Ok(answer(&headers, &insight, rows, draw_quest))
 }
 
 /// See what became of the learners of a learning path, for authors and graders
@@ -130,14 +125,9 @@ pub async fn get_learning_path_analytics(
     let insight = service::path(&mut connection, id.0, period, bucket, &bounds).await?;
     drop(connection);
     let insight = insight.ok_or_else(|| Problem::not_found("learning path"))?;
-    Ok(match accept::favourite(&headers, [JSON, CSV, SVG]) {
-        CSV => {
-            let table = query.table.unwrap_or_default();
-            csv(&headers, &tables::of_path(&insight, table), &format!("path-{}", table.as_str()))
-        }
-        SVG => etag::respond_svg(&headers, draw_path(&insight)),
-        _ => etag::respond(&headers, &insight),
-    })
+    let table = query.table.unwrap_or_default();
+    let rows = |insight: &_| (tables::of_path(insight, table), format!("path-{}", table.as_str()));
+    Ok(answer(&headers, &insight, rows, draw_path))
 }
 
 /// List what needs attention, the worst first, for authors and graders
@@ -191,6 +181,23 @@ fn period(
     );
     checks.finish()?;
     Ok(period)
+}
+
+/// The same figures as the caller wants to see them: a document, one part as a table with its name, or drawn.
+fn answer<T: Serialize>(
+    headers: &HeaderMap,
+    insight: &T,
+    table: impl FnOnce(&T) -> (Table, String),
+    draw: fn(&T) -> String,
+) -> Response {
+    match accept::favourite(headers, [JSON, CSV, SVG]) {
+        CSV => {
+            let (table, name) = table(insight);
+            csv(headers, &table, &name)
+        }
+        SVG => etag::respond_svg(headers, draw(insight)),
+        _ => etag::respond(headers, insight),
+    }
 }
 
 fn csv(headers: &HeaderMap, table: &Table, name: &str) -> Response {
