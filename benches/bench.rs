@@ -306,7 +306,7 @@ impl Driver {
         let learners = settings.own_learners(settings.learners)?;
         let clients = (0..settings.clients)
             .map(|client| {
-                let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
+                let http = quests::outgoing::client().no_proxy().tcp_nodelay(true).build()?;
                 Ok(Client { http, first: client * learners, learners, completed: 0, random: client + 1 })
             })
             .collect::<Result<_, Fail>>()?;

@@ -124,7 +124,7 @@ async fn measure(settings: &Settings, directory: &Path) -> Result<(), Fail> {
     let (mut service, base) = serve(&settings.database, directory, &more).await?;
     let empty = memory(service.id())?;
     let tokens = (0..LEARNERS).map(|n| authorization(id('a', n)?)).collect::<Result<Vec<_>, Fail>>()?;
-    let client = reqwest::Client::builder().no_proxy().build()?;
+    let client = quests::outgoing::client().no_proxy().build()?;
     let path = format!("{base}/v1/search?q={}", word(7));
     loop {
         let (_, found) = ask(&client, &path, &tokens[0]).await?;
@@ -317,7 +317,7 @@ async fn drive(
     let clients = (0..settings.clients).map(|number| {
         let (base, tokens) = (base.to_owned(), tokens.to_vec());
         tokio::spawn(async move {
-            let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
+            let client = quests::outgoing::client().no_proxy().tcp_nodelay(true).build()?;
             let (mut random, mut latencies) = (Random(number + seconds), Vec::new());
             while Instant::now() < end {
                 let path = match asked {

@@ -84,7 +84,7 @@ async fn measure(database: &str) -> Result<(), Fail> {
         (after - before) as f64 / rest.len() as f64
     );
 
-    let http = reqwest::Client::new();
+    let http = quests::outgoing::client().build()?;
     let quest = value(&mut connection, "SELECT id::text FROM quests WHERE is_active AND id NOT IN (SELECT quest_id FROM quest_prerequisites) AND NOT EXISTS (SELECT FROM learning_path_quests WHERE quest_id = quests.id AND unlock_criteria IS NOT NULL) ORDER BY title LIMIT 1").await?;
     let mut latencies = Vec::new();
     for (learner, stream) in learners.iter().zip(&mut open).take(usize::try_from(events)?) {

@@ -141,7 +141,7 @@ pub fn start(config: &Config, db: Db, clock: Clock, listener: TcpListener) -> Re
         meetings: MeetingLimits { participants: config.inbox.max_participants.into() },
         exports: Exports::new(limits.max_exports.into()),
         replays: ReplayLimit(config.broker.replay_max_events),
-        contract: Arc::new(Contract::read()?),
+        contract: Contract::of_this_build()?,
         insights: Insights::new(&config.analytics, &config.insight),
     };
     let server_limits = server_limits(limits);
@@ -226,7 +226,7 @@ fn server_limits(limits: &HttpLimits) -> ServerLimits {
 
 fn router(app: App, observe: Observe, cors_origins: &str, has_demo_page: bool) -> Result<Router, String> {
     let (routes, document) = routes();
-    let swagger = SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", document).config(
+    let swagger = SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", document.clone()).config(
         SwaggerConfig::default()
             .persist_authorization(true)
             .try_it_out_enabled(true)

@@ -2,7 +2,7 @@
 //!
 //! The map, from the ground up; each module uses what stands above it in this list (docs/architecture.md
 //! names the few places where neighbours know each other):
-//! `config` `ids` `clock` `trace` `meters` `origin` `db` `audit` `criteria` `scoring` `drawing`
+//! `config` `ids` `clock` `trace` `meters` `origin` `outgoing` `db` `audit` `criteria` `scoring` `drawing`
 //! `user_service`, then `http`, then `asyncapi`, `outbox`, `learners` and `analytics`, then `admin`, `rewards`, `unlocks`, `evidence` and `live`, then `quests`, then `learning_paths` and
 //! `enrollments`, then `curriculum` and `attempts`, then `assessments`, then `cohort`, `integrations` and `exports`, then `inbox`, then
 //! `openapi`, `demo`, `routes` and `app`. `telemetry` stands beside them: only `main` knows it.
@@ -39,6 +39,7 @@ pub mod meters;
 pub mod openapi;
 pub mod origin;
 pub mod outbox;
+pub mod outgoing;
 pub mod quests;
 pub mod recommendations;
 pub mod rewards;

@@ -229,7 +229,7 @@ async fn run(command: Command) -> Result<ExitCode, String> {
         }
         Command::Openapi => {
             let (_, document) = quests::routes::routes();
-            say(&serde_json::to_string_pretty(&document).map_err(|error| error.to_string())?)?;
+            say(&serde_json::to_string_pretty(document).map_err(|error| error.to_string())?)?;
         }
         Command::Token { role, sub, jwt } => say(&token(role, sub, &jwt, &clock)?)?,
     }

@@ -1,5 +1,7 @@
 //! The route table and the OpenAPI document: the one-minute map of the API.
 
+use std::sync::OnceLock;
+
 use crate::analytics::http::Creator;
 use crate::analytics::tables::{PathTable, QuestTable};
 use axum::Router;
@@ -70,8 +72,9 @@ use crate::skill_tags::http as skill_tags;
 )]
 struct Document;
 
-/// All routes, and their document.
-pub fn routes() -> (Router<App>, serde_json::Value) {
+/// All routes, and their document, which is the same for every router of this build.
+pub fn routes() -> (Router<App>, &'static serde_json::Value) {
+    static DOCUMENT: OnceLock<serde_json::Value> = OnceLock::new();
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(quests::list_quests, quests::create_quest))
         .routes(routes!(quests::get_quest, quests::update_quest, quests::delete_quest))
@@ -169,5 +172,5 @@ pub fn routes() -> (Router<App>, serde_json::Value) {
         .routes(routes!(health::get_readiness))
         .routes(routes!(health::get_metrics))
         .split_for_parts();
-    (router, openapi::finish(&document))
+    (router, DOCUMENT.get_or_init(|| openapi::finish(&document)))
 }

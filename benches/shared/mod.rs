@@ -130,7 +130,7 @@ pub async fn serve(database: &str, directory: &Path, more: &[(&str, String)]) ->
     command.envs(more.iter().cloned());
     let mut service = command.spawn()?;
     let base = format!("http://{address}");
-    let client = reqwest::Client::new();
+    let client = quests::outgoing::client().build()?;
     for _ in 0..200 {
         if let Some(status) = service.try_wait()? {
             return Err(format!("the service did not start: {status}").into());

@@ -1,6 +1,7 @@
 //! The document, and what the service and its tests ask of it.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value, json};
 
@@ -43,11 +44,17 @@ pub struct TakenIn<'a> {
 }
 
 impl Contract {
-    /// Reads the document and makes all of it.
+    /// What this build carries, read at the first call.
     ///
     /// # Errors
     /// What is wrong with the document; a test reads it too.
-    pub fn read() -> Result<Self, String> {
+    pub fn of_this_build() -> Result<Arc<Self>, String> {
+        static READ: OnceLock<Result<Arc<Contract>, String>> = OnceLock::new();
+        READ.get_or_init(|| Self::read().map(Arc::new)).clone()
+    }
+
+    /// Reads the document and makes all of it.
+    pub(super) fn read() -> Result<Self, String> {
         let document = read()?;
         let mut schemas = BTreeMap::new();
         for event in published(&document)? {

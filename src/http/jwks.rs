@@ -63,7 +63,7 @@ impl Jwks {
             return Err("JWT_JWKS_URL: must be http or https".to_owned());
         }
         let timeout = Duration::from_millis(config.jwt_jwks_timeout_ms);
-        let http = reqwest::Client::builder()
+        let http = crate::outgoing::client()
             .timeout(timeout)
             .connect_timeout(timeout)
             // Where keys come from is what the configuration says, and nothing else.

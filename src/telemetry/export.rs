@@ -29,6 +29,7 @@ impl Export {
         let set = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
         let Some(endpoint) = set(&config.otel_exporter_otlp_endpoint) else { return Ok(Self(None)) };
         let headers = headers(&set(&config.otel_exporter_otlp_headers).unwrap_or_default())?;
+        crate::outgoing::prepare();
         let exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)

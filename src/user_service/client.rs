@@ -135,7 +135,7 @@ impl UserService {
     /// When the client cannot be made.
     pub fn new(config: &UserServiceConfig) -> Result<Option<Self>, String> {
         let Some(url) = config.user_service_url.as_deref().filter(|url| !url.is_empty()) else { return Ok(None) };
-        let http = reqwest::Client::builder()
+        let http = crate::outgoing::client()
             .connect_timeout(Duration::from_millis(config.user_service_connect_timeout_ms))
             // Tokens go to the address that is configured, and nowhere else.
             .redirect(reqwest::redirect::Policy::none())

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use super::curriculum::seed;
 use super::statements;
 use crate::harness::users::Users;
-use crate::harness::{Client, Reply, Service, Setup, database, execute, rounds, rows, text, verify};
+use crate::harness::{Client, Reply, Service, Setup, database, execute, http_client, rounds, rows, text, verify};
 
 fn step(key: &str) -> Value {
     json!({"key": key, "title": format!("Step {key}"), "description": "Do it", "stepType": "Reflection", "experiencePoints": 10})
@@ -67,7 +67,7 @@ async fn export(author: &Client, query: &str, media_type: &str) -> String {
 }
 
 async fn send_yaml(author: &Client, path: &str, yaml: &str) -> Reply {
-    let client = reqwest::Client::new();
+    let client = http_client();
     let request = client.post(format!("{}{path}", author.base)).bearer_auth(author.token.as_ref().unwrap());
     let response = request.header("content-type", "application/yaml").body(yaml.to_owned()).send().await.unwrap();
     Reply { status: response.status(), headers: response.headers().clone(), text: response.text().await.unwrap() }

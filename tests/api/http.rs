@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-use crate::harness::{Client, ISSUER, Reply, Service, Setup, database, path_of, rows, step, text};
+use crate::harness::{Client, ISSUER, Reply, Service, Setup, database, http_client, path_of, rows, step, text};
 
 /// What the service answers to bytes, until it closes the connection.
 async fn raw(base: &str, request: &[u8]) -> String {
@@ -35,7 +35,7 @@ fn new_quest(title: &str) -> Value {
 }
 
 async fn send_text(client: &Client, method: Method, path: &str, kind: Option<&str>, body: String) -> Reply {
-    let mut request = reqwest::Client::new().request(method, format!("{}{path}", client.base)).body(body);
+    let mut request = http_client().request(method, format!("{}{path}", client.base)).body(body);
     if let Some(kind) = kind {
         request = request.header("content-type", kind);
     }

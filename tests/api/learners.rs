@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::assessments::quiet;
-use crate::harness::{Client, Service, database, execute, path_of, rounds, rows, step, text, verify};
+use crate::harness::{Client, Service, database, execute, http_client, path_of, rounds, rows, step, text, verify};
 use crate::peer_reviews::class;
 
 const CANARY: &str = "canary-of-the-erased";
@@ -316,7 +316,7 @@ async fn a_large_export_comes_in_pieces_and_too_many_wait() {
     // 30 MB of events.
     execute(&pool, format!("INSERT INTO outbox_events (id, auth_user_id, learner_seq, event_type, correlation_id, occurred_at, data, published_at)
         SELECT gen_random_uuid(), '{}', 1000 + n, 'X', 'c', now(), jsonb_build_object('t', repeat('x', 30000)), now() FROM generate_series(1, 1000) AS n", learner.id)).await;
-    let slow = reqwest::Client::new()
+    let slow = http_client()
         .get(format!("{}/v1/me/export", learner.base))
         .bearer_auth(learner.token.clone().unwrap())
         .send()

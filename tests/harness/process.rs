@@ -87,7 +87,7 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let client = reqwest::Client::builder().build().unwrap();
+        let client = super::http_client();
         let mut process = Self { base: format!("http://{address}"), child, client };
         let ready = tokio::time::timeout(Duration::from_secs(30), async {
             loop {

@@ -43,7 +43,7 @@ impl Endpoint {
             versioned if versioned.ends_with("/v1") => format!("{versioned}/embeddings"),
             base => format!("{base}/v1/embeddings"),
         };
-        let client = reqwest::Client::builder()
+        let client = crate::outgoing::client()
             .timeout(timeout)
             .connect_timeout(timeout)
             .build()
