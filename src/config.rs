@@ -145,7 +145,7 @@ pub struct SearchConfig {
     pub embeddings_api_key: Option<String>,
     /// Folder of the model in this process: model.safetensors, tokenizer.json, config.json; its name names the model. By
     /// default `all-MiniLM-L6-v2` in `DATA_DIR`
-    #[arg(long, env = "EMBEDDINGS_MODEL_DIR", value_name = "FOLDER")]
+    #[arg(long, env = "EMBEDDINGS_MODEL_DIR", value_name = "FOLDER", value_parser = values::folder)]
     pub embeddings_model_dir: Option<PathBuf>,
     /// Folder for what this process keeps: the index, the model
     #[arg(long, env = "DATA_DIR", default_value = "data", value_name = "FOLDER")]
@@ -165,7 +165,10 @@ impl SearchConfig {
     /// The folder of the model in this process.
     #[must_use]
     pub fn model_dir(&self) -> PathBuf {
-        self.embeddings_model_dir.clone().unwrap_or_else(|| self.data_dir.join("all-MiniLM-L6-v2"))
+        self.embeddings_model_dir
+            .clone()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or_else(|| self.data_dir.join("all-MiniLM-L6-v2"))
     }
 }
 

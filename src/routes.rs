@@ -72,10 +72,18 @@ use crate::skill_tags::http as skill_tags;
 )]
 struct Document;
 
-/// All routes, and their document, which is the same for every router of this build.
+/// All routes, and their document: made once, whatever number of routers this process starts.
 pub fn routes() -> (Router<App>, &'static serde_json::Value) {
-    static DOCUMENT: OnceLock<serde_json::Value> = OnceLock::new();
-    let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
+    static MADE: OnceLock<(Router<App>, serde_json::Value)> = OnceLock::new();
+    let (router, document) = MADE.get_or_init(|| {
+        let (router, document) = documented().split_for_parts();
+        (router, openapi::finish(&document))
+    });
+    (router.clone(), document)
+}
+
+fn documented() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(quests::list_quests, quests::create_quest))
         .routes(routes!(quests::get_quest, quests::update_quest, quests::delete_quest))
         .routes(routes!(quests::clone_quest))
@@ -171,6 +179,4 @@ pub fn routes() -> (Router<App>, &'static serde_json::Value) {
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_readiness))
         .routes(routes!(health::get_metrics))
-        .split_for_parts();
-    (router, DOCUMENT.get_or_init(|| openapi::finish(&document)))
 }

@@ -50,11 +50,14 @@ pub enum Refusal {
 /// The scheduler: looks once a minute until it is told to stop.
 pub async fn run(db: Db, database: DatabaseConfig, config: AnalyticsConfig, clock: Clock, stop: CancellationToken) {
     let work = async {
+        let mut has_failed = false;
         loop {
-            let looked = AssertUnwindSafe(look(&db, &database, &config, &clock)).catch_unwind();
+            let looked = AssertUnwindSafe(look(&db, &database, &config, &clock, has_failed)).catch_unwind();
             // Nobody would miss a task that has died: what it stumbles over is an error as any other.
             let looked = async { looked.await.unwrap_or_else(|panic| Err(Refusal::Panicked(words(panic.as_ref())))) };
-            if let Err(error) = Box::pin(meters::job("analytics", looked)).await {
+            let done = Box::pin(meters::job("analytics", looked)).await;
+            has_failed = done.is_err();
+            if let Err(error) = done {
                 tracing::warn!(%error, "analytics are computed later");
             }
             tokio::time::sleep(LOOK).await;
@@ -69,14 +72,21 @@ fn words(panic: &(dyn Any + Send)) -> String {
     words.unwrap_or("for no reason that was given").to_owned()
 }
 
-async fn look(db: &Db, database: &DatabaseConfig, config: &AnalyticsConfig, clock: &Clock) -> Result<(), Refusal> {
+/// Days that have changed are computed with those that are due, and again while that fails.
+async fn look(
+    db: &Db,
+    database: &DatabaseConfig,
+    config: &AnalyticsConfig,
+    clock: &Clock,
+    has_failed: bool,
+) -> Result<(), Refusal> {
     let mut pooled = db.pool.acquire().await?;
-    let is_due = due(&mut pooled, config, clock.now()).await?.is_some();
+    let is_due = db::in_time(database, due(&mut pooled, config, clock.now())).await?.is_some();
     drop(pooled);
-    let done = if is_due { compute_due(database, config, clock).await } else { Ok(()) };
+    let done = if is_due || has_failed { compute_due(database, config, clock).await } else { Ok(()) };
     // Whoever has set aside or mended it: each replica tells what is there now.
     let set_aside = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM analytics_rejects"#);
-    let set_aside = set_aside.fetch_one(&db.pool).await?;
+    let set_aside = db::in_time(database, set_aside.fetch_one(&db.pool)).await?;
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     metrics::gauge!("analytics_set_aside").set(set_aside as f64);
     done
@@ -163,11 +173,11 @@ pub async fn catch_up(
     config: &AnalyticsConfig,
     clock: &Clock,
 ) -> Result<Option<Done>, Refusal> {
-    if !lock(connection).await? {
+    if !in_time(config, lock(connection)).await? {
         return Ok(None);
     }
     let done = work(connection, config, clock).await;
-    unlock(connection, &done).await?;
+    in_time(config, unlock(connection, &done)).await?;
     done.map(Some)
 }
 
@@ -187,12 +197,12 @@ async fn unlock(connection: &mut PgConnection, done: &Result<Done, Refusal>) -> 
 
 async fn work(connection: &mut PgConnection, config: &AnalyticsConfig, clock: &Clock) -> Result<Done, Refusal> {
     let zone = &config.analytics_time_zone;
-    let due = due(connection, config, clock.now()).await?;
-    let known = sqlx::query_scalar!("SELECT done_to FROM analytics_state WHERE time_zone = $1", zone.as_str())
-        .fetch_optional(&mut *connection)
-        .await?;
-    let mut done = Done { rejected: set_aside_without_day(connection).await?, ..Done::default() };
-    let mut is_all = true;
+    let due = in_time(config, due(connection, config, clock.now())).await?;
+    let known = sqlx::query_scalar!("SELECT done_to FROM analytics_state WHERE time_zone = $1", zone.as_str());
+    let known = in_time(config, known.fetch_optional(&mut *connection)).await?;
+    let rejected = in_time(config, set_aside_without_day(connection)).await?;
+    let mut done = Done { rejected, ..Done::default() };
+    let (mut is_all, mut failed) = (true, None);
     if let Some(due) = due {
         is_all = over(connection, config, clock, due, &mut done).await?;
     }
@@ -200,15 +210,20 @@ async fn work(connection: &mut PgConnection, config: &AnalyticsConfig, clock: &C
     if let Some(known) = known.filter(|_| is_all) {
         // What was due is computed as a whole.
         let end = due.map_or(known, |due| due.from.pred_opt().unwrap_or(known));
-        for (day, quests) in changed(connection, zone, end).await? {
-            done += timed(connection, config, day, Quests::These(quests)).await?;
+        for (day, quests) in in_time(config, changed(connection, zone, end)).await? {
+            match timed(connection, config, day, Quests::These(quests)).await {
+                Ok(more) => done += more,
+                // One that cannot be computed stays noted, and keeps no other from it.
+                Err(error @ sqlx::Error::Database(_)) => failed = failed.or(Some(error)),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
     if done.days > 0 {
         let Done { days, written, removed, rejected } = done;
         tracing::info!(days, written, removed, rejected, "analytics computed");
     }
-    Ok(done)
+    failed.map_or(Ok(done), |error| Err(error.into()))
 }
 
 /// Computes days that are over, `ANALYTICS_MAX_DAYS` at most; whether that is all of them. Of many, those without
@@ -222,7 +237,7 @@ async fn over(
 ) -> Result<bool, Refusal> {
     let zone = &config.analytics_time_zone;
     let mut left = config.analytics_max_days;
-    let days = days(connection, zone, due.from, due.to).await?;
+    let days = in_time(config, days(connection, zone, due.from, due.to)).await?;
     let are_many = days.len() > MANY_DAYS;
     let mut next = Some(due.from);
     for day in days {
@@ -232,14 +247,14 @@ async fn over(
             }
             left -= 1;
             *done += timed(connection, config, day, Quests::All).await?;
-            remember(connection, zone, day.date, clock.now()).await?;
+            in_time(config, remember(connection, zone, day.date, clock.now())).await?;
             if are_many {
-                next = next_with_anything(connection, zone, day).await?;
+                next = in_time(config, next_with_anything(connection, zone, day)).await?;
             }
         }
     }
     if are_many {
-        remember(connection, zone, due.to, clock.now()).await?;
+        in_time(config, remember(connection, zone, due.to, clock.now())).await?;
     }
     Ok(true)
 }
@@ -332,11 +347,21 @@ pub async fn recompute(
         Ok(done)
     };
     let done = work.await;
-    unlock(connection, &done).await?;
+    in_time(config, unlock(connection, &done)).await?;
     done
 }
 
-/// A connection that has fallen silent says nothing, not even that the day has taken too long.
+/// The result of a statement. A connection that has fallen silent says nothing, not even that it has taken too long.
+async fn in_time<T>(
+    config: &AnalyticsConfig,
+    asked: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let patience = Duration::from_secs(u64::from(config.analytics_day_timeout_seconds) + 10);
+    let silent =
+        || sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database has fallen silent"));
+    tokio::time::timeout(patience, asked).await.map_err(|_| silent())?
+}
+
 async fn timed(
     connection: &mut PgConnection,
     config: &AnalyticsConfig,
@@ -344,10 +369,7 @@ async fn timed(
     quests: Quests,
 ) -> Result<Done, sqlx::Error> {
     let began = Instant::now();
-    let patience = Duration::from_secs(u64::from(config.analytics_day_timeout_seconds) + 10);
-    let silent =
-        || sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database has fallen silent"));
-    let done = tokio::time::timeout(patience, compute(connection, day, quests)).await.map_err(|_| silent())??;
+    let done = in_time(config, compute(connection, day, quests)).await?;
     metrics::counter!("analytics_days_total").increment(1);
     metrics::counter!("analytics_rows_written_total").increment(done.written);
     metrics::histogram!("analytics_day_seconds").record(began.elapsed().as_secs_f64());

@@ -1,5 +1,6 @@
 //! How values of settings are read. What is said of a bad address or secret never repeats it: it may hold a password.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use axum::http::{HeaderName, HeaderValue};
@@ -31,9 +32,16 @@ pub(super) fn amqp_url(text: &str) -> Result<String, String> {
     Err("is no address of RabbitMQ; write amqp://user:password@host:port/%2f".to_owned())
 }
 
+/// Empty is as left out, as with addresses.
+#[expect(clippy::unnecessary_wraps, reason = "what clap asks of a parser")]
+pub(super) fn folder(text: &str) -> Result<PathBuf, String> {
+    Ok(text.into())
+}
+
 pub(super) fn http_url(text: &str) -> Result<String, String> {
     let fits = |url: url::Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-    if text.is_empty() || text.parse().is_ok_and(fits) {
+    // What one parser repairs another refuses, and prints.
+    if text.is_empty() || text.parse().is_ok_and(fits) && text.parse::<axum::http::Uri>().is_ok() {
         return Ok(text.to_owned());
     }
     Err("is no address; write http://host:port or https://host".to_owned())

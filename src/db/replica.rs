@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Replica {
     pool: PgPool,
-    /// To look how far the primary is: one connection, which busy requests cannot take.
+    /// To look how far the two are: one connection each, which busy requests cannot take.
+    copy: PgPool,
     primary: PgPool,
     max_lag: Duration,
     /// Everything that was committed before this moment is there; none while nobody knows.
@@ -34,9 +35,10 @@ impl Replica {
     pub fn open(database: &DatabaseConfig, read: &ReadConfig) -> Result<Option<Self>, sqlx::Error> {
         let Some(url) = read.database_read_url.as_deref().filter(|url| !url.is_empty()) else { return Ok(None) };
         let pool = pool_at(url, database, read.database_read_max_connections, "quests read")?;
+        let copy = pool_at(url, database, 1, "quests lag")?;
         let primary = pool_at(&database.database_url, database, 1, "quests lag")?;
         let max_lag = Duration::from_millis(read.database_read_max_lag_ms);
-        Ok(Some(Self { pool, primary, max_lag, current_to: watch::Sender::new(None) }))
+        Ok(Some(Self { pool, copy, primary, max_lag, current_to: watch::Sender::new(None) }))
     }
 
     /// Whether it is no further behind than it may be.
@@ -47,10 +49,10 @@ impl Replica {
 
     /// A connection to it. None when it is away, or when all are busy, which is no reason to distrust it.
     pub async fn acquire(&self) -> Option<PoolConnection<Postgres>> {
-        match self.pool.acquire().await {
-            Ok(taken) => Some(taken),
-            Err(sqlx::Error::PoolTimedOut) => None,
-            Err(_) => {
+        match tokio::time::timeout(self.patience(), self.pool.acquire()).await {
+            Ok(Ok(taken)) => Some(taken),
+            Err(_) | Ok(Err(sqlx::Error::PoolTimedOut)) => None,
+            Ok(Err(_)) => {
                 self.distrust();
                 None
             }
@@ -76,7 +78,7 @@ impl Replica {
         let mut was_usable = None;
         loop {
             let began = Instant::now();
-            let (source, copy) = (self.in_time(state(&self.primary)).await, self.in_time(state(&self.pool)).await);
+            let (source, copy) = (self.in_time(state(&self.primary)).await, self.in_time(state(&self.copy)).await);
             let why_not = match (source, copy) {
                 (Ok(source), Ok(copy)) if copy.is_copy_of(&source) => {
                     marks.note(began, source.position, self.max_lag);

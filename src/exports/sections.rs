@@ -69,8 +69,8 @@ async fn progress(connection: &mut PgConnection, document: &mut Document, learne
         document,
         "assessments",
         r#"SELECT json_build_object('attemptId', attempt_id, 'assessmentId', assessment_id, 'passedAt', passed_at,
-               'extraTries', extra_tries, 'tryStartedAt', try_started_at, 'tryDueAt', try_due_at, 'draft', draft,
-               'draftSavedAt', draft_saved_at)::text AS "row!"
+               'extraTries', extra_tries, 'tryStartedAt', try_started_at, 'tryDueAt', try_due_at, 'tryEndsAt', try_ends_at,
+               'tryItemIds', try_item_ids, 'draft', draft, 'draftSavedAt', draft_saved_at)::text AS "row!"
            FROM user_quest_attempts AS attempt JOIN assessment_progress AS progress ON progress.attempt_id = attempt.id
            WHERE attempt.auth_user_id = $1 ORDER BY attempt.started_at, attempt.id, assessment_id"#,
         learner.0
@@ -122,7 +122,9 @@ async fn of_attempt(
         for submitted in page {
             let mut seen = submitted.for_learner(now);
             seen.items = None;
-            document.item(&serde_json::json!(seen).to_string()).await?;
+            let mut row = serde_json::json!(seen);
+            row["replacedGrades"] = submitted.replaced_grades(now).into();
+            document.item(&row.to_string()).await?;
         }
     }
 }
@@ -134,7 +136,7 @@ async fn reviews(connection: &mut PgConnection, document: &mut Document, learner
         document,
         "reviewsGiven",
         r#"SELECT json_build_object('id', id, 'assessmentId', assessment_id, 'status', status, 'assignedAt', assigned_at,
-               'dueAt', due_at, 'submittedAt', submitted_at, 'rubric', rubric, 'comment', comment)::text AS "row!"
+               'dueAt', due_at, 'submittedAt', submitted_at, 'percent', percent, 'rubric', rubric, 'comment', comment)::text AS "row!"
            FROM peer_reviews WHERE reviewer_id = $1 ORDER BY assigned_at, id"#,
         learner.0
     );
@@ -170,7 +172,9 @@ async fn paths(connection: &mut PgConnection, document: &mut Document, learner: 
         document,
         "unlocks",
         r#"SELECT json_build_object('questId', quest_id, 'unlockedAt', unlocked_at, 'announcedAt', announced_at,
-               'unlockedByQuestId', unlocked_by_quest_id, 'learningPathId', learning_path_id)::text AS "row!"
+               'unlockedByQuestId', unlocked_by_quest_id, 'learningPathId', learning_path_id,
+               -- The criteria that were met may say scores that are held back.
+               'judgedBy', evidence - 'criteria')::text AS "row!"
            FROM quest_unlocks WHERE auth_user_id = $1 ORDER BY unlocked_at, quest_id"#,
         learner.0
     );
@@ -208,7 +212,9 @@ async fn others(connection: &mut PgConnection, document: &mut Document, learner:
                'receivedAt', received_at, 'result', CASE kind WHEN 'meeting' THEN result ELSE
                    (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(result) WHERE key = ANY($2)) END,
                'appliedTo', (SELECT coalesce(json_agg(json_build_object('attemptId', attempt_id, 'unitId', unit_id,
-                                 'unitType', unit_type, 'appliedAt', applied_at) ORDER BY applied_at, unit_id), '[]')
+                                 'unitType', unit_type, 'appliedAt', applied_at,
+                                 -- Of an assessment it is its grade, which may be held back.
+                                 'isMet', CASE unit_type WHEN 'step' THEN is_met END) ORDER BY applied_at, unit_id), '[]')
                              FROM evidence_applications WHERE evidence_id = evidence.id))::text AS "row!"
            FROM evidence WHERE auth_user_id = $1 ORDER BY position"#,
         learner.0,

@@ -57,9 +57,10 @@ macro_rules! read {
         let copied = match $sources.replica() {
             None => None,
             Some(replica) => {
+                let taken = replica.acquire().await;
                 // Boxed: handlers are large enough as they are.
                 let looked = Box::pin(async {
-                    let Some(mut taken) = replica.acquire().await else { return Ok(None) };
+                    let Some(mut taken) = taken else { return Ok(None) };
                     let $connection = &mut *taken;
                     Ok::<_, $crate::http::Problem>(Some($reading))
                 });

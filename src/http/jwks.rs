@@ -151,8 +151,9 @@ impl Jwks {
         match fetched {
             Ok(keys) => known.keys = keys,
             Err(error) => {
-                // What has failed just now may answer in a moment; what is unknown stays so for longer.
-                known.spared_until = Some(now + self.0.spare.min(AFTER_FAILURE));
+                // Without any key nobody gets in: what has failed just now may answer in a moment.
+                let spare = if known.keys.is_empty() { self.0.spare.min(AFTER_FAILURE) } else { self.0.spare };
+                known.spared_until = Some(now + spare);
                 drop(known);
                 tracing::warn!(error, "the keys of tokens cannot be fetched");
                 metrics::counter!("jwks_failures_total").increment(1);

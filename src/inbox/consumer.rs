@@ -141,8 +141,8 @@ impl From<Refusal> for Trouble {
         match code.get(..2).unwrap_or_default() {
             // What the database cannot represent, e.g. a NUL in a text.
             "22" => Self::Dead(text),
-            // Connections, resources, shut-down, its disk.
-            "08" | "53" | "55" | "58" => Self::Away(text),
+            // Connections, a database that may only be read for now, resources, shut-down, its disk.
+            "08" | "25" | "53" | "55" | "58" => Self::Away(text),
             "57" if code != "57014" => Self::Away(text),
             _ => Self::Refused(text),
         }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::assessments::{path_to, quiz, with};
 use crate::harness::{Client, Reply, Service, database, path_of, rows, text, verify};
 
-fn essay() -> Value {
+pub fn essay() -> Value {
     json!({"v": 1, "type": "Assignment", "maxGrade": 10, "accept": [{"kind": "text", "minChars": 5}]})
 }
 

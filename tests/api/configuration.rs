@@ -41,6 +41,8 @@ async fn every_wrong_setting_is_reported_at_once_with_what_to_write_instead() {
         ("BODY_TIMEOUT_MS", "40000"),
         ("STREAM_HEARTBEAT_SECONDS", "30"),
         ("STREAM_MAX_AGE_SECONDS", "20"),
+        // As left out.
+        ("EMBEDDINGS_MODEL_DIR", ""),
     ];
     let refused = run(&arguments, &variables).await;
     let said = err(&refused);
@@ -76,7 +78,7 @@ async fn no_message_shows_a_secret() {
     let secret = "s3cr3t-s3cr3t";
     let (database, broker) = (format!("postgres//u:{secret}@h/d"), format!("amqp//u:{secret}@h"));
     let embeddings = format!("ftp://u:{secret}@h");
-    let (collector, headers) = (format!("http://u:{secret}@ho st"), format!("key {secret}\nx"));
+    let (collector, headers) = (format!("http://u:{secret}@host:4318\n"), format!("key {secret}\nx"));
     let variables = [
         ("DATABASE_URL", database.as_str()),
         ("DATABASE_READ_URL", database.as_str()),

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::assessments::quiet;
+use crate::assessments::{quiet, with};
+use crate::assessments_grading::essay;
 use crate::harness::{Client, Service, database, execute, http_client, path_of, rounds, rows, step, text, verify};
 use crate::peer_reviews::class;
 
@@ -293,6 +294,8 @@ async fn an_export_holds_everything_of_its_learner_and_nobody_elses() {
     }
     assert_eq!(export["submissions"][0]["submissionData"]["text"], "Work of number 0");
     assert_eq!(export["attempts"][0]["notes"], CANARY);
+    let judged = &export["unlocks"][0]["judgedBy"];
+    assert!(judged["questsCompleted"].is_array() && judged.get("criteria").is_none(), "{judged}");
     let seen = export.to_string();
     assert!(!seen.contains("passedTests") && !seen.contains("graderId") && !seen.contains("reviewerId"));
     for (other, attempt) in &class {
@@ -303,6 +306,81 @@ async fn an_export_holds_everything_of_its_learner_and_nobody_elses() {
     let empty = service.learner().get("/v1/me/export").await.expect(200);
     assert_eq!((&empty["attempts"], &empty["events"]), (&json!([]), &json!([])));
     service.anonymous().get("/v1/me/export").await.problem(401, "unauthorized");
+}
+
+/// Where rows of learners are, and the member of the export that holds them, or why none does.
+const OF_LEARNERS: [(&str, Result<&str, &str>); 21] = [
+    ("analytics_rejects", Err("a fault of the service's own")),
+    ("assessment_progress", Ok("assessments")),
+    ("assessment_wakeups", Err("when a job looks again")),
+    ("audit_log", Ok("changes")),
+    ("event_replays", Err("work of an admin; it is among the changes")),
+    ("evidence", Ok("evidence")),
+    ("evidence_applications", Ok("evidence")),
+    ("idempotency_keys", Err("answers that were sent, for a day")),
+    ("learner_skill_levels", Ok("skillLevels")),
+    ("learners", Ok("authUserId")),
+    ("outbox_events", Ok("events")),
+    ("peer_reviews", Ok("reviewsGiven")),
+    ("quest_feedback", Ok("feedback")),
+    ("quest_submissions", Ok("submissions")),
+    ("quest_unlocks", Ok("unlocks")),
+    ("reward_grants", Ok("grants")),
+    ("stream_tickets", Err("a key, for a minute")),
+    ("submission_grades", Ok("submissions")),
+    ("unlock_overrides", Ok("overrides")),
+    ("unlock_schedule", Err("when a job looks again")),
+    ("user_learning_path_progress", Ok("enrollments")),
+];
+
+#[tokio::test]
+async fn no_table_of_learners_is_forgotten_by_their_export() {
+    let pool = database().await;
+    let service = quiet(&pool).await;
+    let found = rows(
+        &pool,
+        "SELECT DISTINCT table_name FROM information_schema.columns WHERE table_schema = 'public' AND column_name IN
+             ('auth_user_id', 'attempt_id', 'submission_id', 'evidence_id', 'reviewer_id', 'actor_id') ORDER BY 1",
+    )
+    .await;
+    let found: Vec<&str> = found.iter().map(|row| text(&row["table_name"])).collect();
+    let (attempts, steps) = ("user_quest_attempts", "user_quest_step_progress");
+    let known: Vec<&str> = OF_LEARNERS.iter().map(|(table, _)| *table).chain([attempts, steps]).collect();
+    assert_eq!(found, known, "what is new has a member of the export, or a reason here");
+    let export = service.learner().get("/v1/me/export").await.expect(200);
+    for (table, member) in OF_LEARNERS {
+        if let Ok(member) = member {
+            assert!(export.get(member).is_some(), "{table} is not in {member}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_export_has_replaced_grades_where_the_grade_may_be_seen() {
+    let pool = database().await;
+    let service = quiet(&pool).await;
+    let (author, learner) = (service.author(), service.learner());
+    let hidden = with(essay(), json!({"feedback": {"score": "never"}}));
+    for (title, form) in [("Shown", essay()), ("Hidden", hidden)] {
+        let (quest, assessment) = author.assessed(title, form, Value::Null).await;
+        let attempt = learner.attempt(&quest).await;
+        let work = json!({"text": title});
+        let submission = learner.hand_in(&attempt, &assessment, work).await.expect(201)["submission"].clone();
+        author.grade(&submission, json!({"grade": 9, "feedback": "Too good."})).await.expect(200);
+        author.grade(&submission, json!({"grade": 2})).await.expect(200);
+    }
+    let export = learner.get("/v1/me/export").await.expect(200);
+    let of = |title: &str| {
+        let mut all = export["submissions"].as_array().unwrap().iter();
+        all.find(|row| row["submissionData"]["text"] == title).unwrap()
+    };
+    let shown = of("Shown");
+    assert_eq!(shown["grade"], 2.0);
+    let replaced = shown["replacedGrades"].as_array().unwrap();
+    assert_eq!(replaced.len(), 1, "{replaced:?}");
+    assert_eq!((&replaced[0]["grade"], &replaced[0]["feedback"]), (&json!(9.0), &json!("Too good.")));
+    assert_eq!((&of("Hidden")["grade"], &of("Hidden")["replacedGrades"]), (&Value::Null, &json!([])));
+    assert!(!export.to_string().contains(&author.id.to_string()), "who graded");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::harness::stream::{Frame, Stream};
-use crate::harness::{Client, Service, Setup, database, execute, rows, text, verify};
+use crate::harness::{Client, Service, Setup, amqp_url, database, execute, rows, text, verify};
 
 fn types(frames: &[Frame]) -> Vec<&str> {
     frames.iter().map(Frame::kind).collect()
@@ -279,8 +279,15 @@ async fn a_slow_reader_is_dropped_without_harm_and_resumes() {
 
 #[tokio::test]
 async fn an_event_committed_through_one_replica_reaches_a_stream_on_another_within_a_second() {
+    across_replicas(None).await;
+    across_replicas(Some(amqp_url())).await;
+}
+
+async fn across_replicas(amqp_url: Option<String>) {
     let pool = database().await;
-    let (one, other) = (Service::start(&pool).await, Service::start(&pool).await);
+    let exchange = Setup::default().exchange;
+    let setup = || Setup { amqp_url: amqp_url.clone(), exchange: exchange.clone(), ..Setup::default() };
+    let (one, other) = (Service::start_with(&pool, setup()).await, Service::start_with(&pool, setup()).await);
     let (author, learner) = (one.author(), one.learner());
     let there = Client { base: other.base.clone(), ..learner.clone() };
     let mut stream = Stream::open(&there, "/v1/me/events", &[]).await;

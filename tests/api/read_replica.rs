@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions, PgPool};
 
 use crate::faults::gate::Gate;
 use crate::harness::proxy::Counter;
-use crate::harness::{Client, Service, Setup, amqp_url, database, path_of, rows, text, url_of};
+use crate::harness::{Client, Service, Setup, amqp_url, database, path_of, rows, text, url_of, verify};
 use crate::statements::{counted_with, own};
 
 /// A second address of the same server, which counts what is asked there.
@@ -197,4 +197,5 @@ async fn what_holds_a_session_goes_past_the_pooler() {
             seen.iter().filter(|sql| sql.contains("advisory_lock(") || sql.contains("events:claim")).collect();
         assert!(sessions.is_empty(), "{sessions:?}");
     }
+    verify(&pool).await;
 }

@@ -282,6 +282,12 @@ async fn known_keys_stay_good_while_their_address_is_away_and_go_when_it_drops_t
     let reply = sent(&service, second.token()).await;
     assert!(reply.header("retry-after").is_some());
     reply.problem(503, "unavailable");
+    let calls = provider.calls();
+    for unknown in ["unknown", "unknown too", "unknown as well"] {
+        service.wait(5);
+        sent(&service, Key::ec(unknown).token()).await.problem(503, "unavailable");
+    }
+    assert_eq!(provider.calls(), calls, "unknown keys do not call an address that has just failed");
 
     provider.behaves(Mode::Well);
     provider.has(&[&second]);

@@ -88,6 +88,32 @@ async fn an_unwell_user_service_costs_nobody_a_second_nor_an_answer() {
 }
 
 #[tokio::test]
+async fn a_user_service_that_is_not_there_costs_nobody_a_second_nor_an_answer() {
+    let pool = database().await;
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Nobody accepts at the second address, and its queue is full: connecting hangs.
+    let full = tokio::net::TcpSocket::new_v4().unwrap();
+    full.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = full.listen(1).unwrap();
+    let hanging = full.local_addr().unwrap();
+    let connect = || tokio::time::timeout(Duration::from_millis(100), tokio::net::TcpStream::connect(hanging));
+    let queued = join_all((0..8).map(|_| connect())).await;
+    assert!(queued.iter().any(Result::is_err), "the queue is full");
+    let refusing = free.local_addr().unwrap();
+    drop(free);
+    for address in [refusing, hanging] {
+        let mut args = vec![format!("--user-service-url=http://{address}")];
+        args.extend(DEFAULTS.map(str::to_owned));
+        let service = Service::start_with(&pool, Setup { args, ..Setup::default() }).await;
+        for path in ["/v1/me", "/v1/me/recommendations"] {
+            let (time, body) = timed(&service.learner(), path).await;
+            assert_eq!(body["degraded"], true, "{path} at {address}");
+            assert!(time < Duration::from_secs(1), "{path} at {address}: {time:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn one_failure_is_tried_again_and_a_paused_endpoint_holds_up_no_other() {
     let pool = database().await;
     let users = Users::start().await;

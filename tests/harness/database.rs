@@ -31,8 +31,9 @@ const EMPTY: &str = "
 /// A test that changes the schema takes `#[sqlx::test]`, which makes a database and drops it.
 pub async fn database() -> PgPool {
     let url = std::env::var("DATABASE_URL").expect("DATABASE_URL: run the tests with `make test`");
-    // Compiling a statement of a test takes longer than running it.
-    let main = PgConnectOptions::from_str(&url).unwrap().options([("jit", "off")]);
+    // As with the service itself: compiling or planning a statement anew takes longer than running it.
+    let main =
+        PgConnectOptions::from_str(&url).unwrap().options([("jit", "off"), ("plan_cache_mode", "force_generic_plan")]);
     let mut keeper = main.connect().await.unwrap();
     let prefix = format!("{}_test_{}_", main.get_database().unwrap_or("postgres"), schema());
     for number in 0.. {

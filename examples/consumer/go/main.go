@@ -9,7 +9,7 @@ import (
 	"os"
 	"time"
 
-	_ "github.com/lib/pq"
+	"github.com/lib/pq"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
@@ -62,14 +62,18 @@ func consume(db *sql.DB, url, exchange, queue string) error {
 	}
 	for delivery := range deliveries {
 		var event Event
-		if json.Unmarshal(delivery.Body, &event) != nil {
+		err = json.Unmarshal(delivery.Body, &event)
+		if err == nil {
+			err = handle(db, event)
+		}
+		if isMalformed(err) {
 			// It would come back for ever: the queue's dead-letter exchange may have it.
 			if err = delivery.Reject(false); err != nil {
 				return err
 			}
 			continue
 		}
-		if err = handle(db, event); err != nil {
+		if err != nil {
 			return err
 		}
 		if err = delivery.Ack(false); err != nil {
@@ -77,6 +81,17 @@ func consume(db *sql.DB, url, exchange, queue string) error {
 		}
 	}
 	return errors.New("the broker has gone")
+}
+
+// isMalformed says whether it is the message's fault: JSON of another kind, or values that PostgreSQL cannot read.
+func isMalformed(err error) bool {
+	var refused *pq.Error
+	if errors.As(err, &refused) {
+		return refused.Code.Class() == "22"
+	}
+	var broken *json.SyntaxError
+	var other *json.UnmarshalTypeError
+	return errors.As(err, &broken) || errors.As(err, &other)
 }
 
 // handle enters the event and applies its effect, both or neither.

@@ -279,6 +279,21 @@ impl Submitted {
         seen
     }
 
+    /// Grades that another has replaced since, where its learner may see the grade now; who graded is not told.
+    #[must_use]
+    pub fn replaced_grades(&self, now: DateTime<Utc>) -> Vec<Value> {
+        let shows_score = self
+            .rules()
+            .is_ok_and(|rules| shown_to(&rules, &self.tries, self.extra_tries, self.passed_at.is_some(), now).score);
+        let replaced = if shows_score { self.history.split_last() } else { None };
+        let without_names = |grading: &Grading| {
+            let mut grading = serde_json::json!(grading);
+            grading.as_object_mut().map(|fields| fields.remove("graderId"));
+            grading
+        };
+        replaced.map_or_else(Vec::new, |(_, replaced)| replaced.iter().map(without_names).collect())
+    }
+
     fn hide_score(&self, seen: &mut Submission) {
         seen.grade = None;
         seen.rubric = None;

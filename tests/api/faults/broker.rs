@@ -34,7 +34,7 @@ async fn until_broker_is(anonymous: &Client, state: &str) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let answered = tokio::time::timeout(Duration::from_secs(45), asked).await;
+    let answered = tokio::time::timeout(Duration::from_secs(30), asked).await;
     assert!(answered.is_ok(), "the broker is never {state}");
 }
 
