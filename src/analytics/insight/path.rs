@@ -25,7 +25,8 @@ struct Whole {
 
 #[derive(Debug, Deserialize)]
 struct Day {
-    day: chrono::NaiveDate,
+    #[serde(rename = "day")]
+    begins: chrono::NaiveDate,
     enrolled: i64,
     started: i64,
     completed: i64,
@@ -123,7 +124,13 @@ pub async fn path(
             min_cohort: shield.least,
             is_capped: whole.enrolled >= bounds.max_attempts,
         },
-        series: series(shield, &days, &Buckets::new(days.iter().map(|day| day.day), bucket, period), &whole, &cohort),
+        series: series(
+            shield,
+            &days,
+            &Buckets::new(days.iter().map(|day| day.begins), bucket, period),
+            &whole,
+            &cohort,
+        ),
         cohort,
         quests,
         waits,
