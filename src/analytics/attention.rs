@@ -9,9 +9,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::insight::blocked::Waiting;
-use super::insight::model::{BlockedBy, StepFunnel, Wait, WaitKind};
+use super::insight::model::{AssessmentFigures, BlockedBy, StepFunnel, Wait, WaitKind};
 use super::insight::quest::Told;
-use super::insight::tries::Quiz;
 use super::privacy::{Shield, real, rounded};
 use crate::drawing::thousands;
 
@@ -123,7 +122,7 @@ pub struct AttentionItem {
     pub place: String,
     /// Whom it hits; null where that is known as a share only
     pub learners: Option<i64>,
-    /// Of so many: who began the quest, or is on the path
+    /// Of so many: who began the quest, or enrolled in the path
     #[schema(example = 1000)]
     pub of: i64,
     /// 0 to 1
@@ -166,7 +165,6 @@ pub struct Seen<'a> {
     pub title: &'a str,
     pub estimated_minutes: Option<i32>,
     pub told: &'a Told,
-    pub quizzes: Vec<&'a Quiz>,
 }
 
 impl Findings {
@@ -200,18 +198,13 @@ impl Findings {
                 let reason = format!("Only {} of {} learners who tried have passed.", count(passed), count(judged));
                 self.add(FindingKind::TooHard, quest, at, Hit::Learners(judged - passed), of, reason);
             }
-        }
-        for quiz in &seen.quizzes {
-            self.items(quest, quiz, of);
+            self.items(quest, assessment, of);
         }
     }
 
-    /// Learners who wait at a quest of a path.
-    pub fn blocked(&mut self, waiting: &Waiting) {
-        let Some(learners) = self.shield.part(waiting.learners, waiting.members).filter(|learners| *learners > 0)
-        else {
-            return;
-        };
+    /// Learners who wait at a quest of a path, as far as they are told.
+    pub fn blocked(&mut self, waiting: &Waiting, learners: Option<i64>) {
+        let Some(learners) = learners.filter(|learners| *learners > 0) else { return };
         let why = match (waiting.cause, &waiting.by_title) {
             (BlockedBy::Prerequisite, Some(title)) => format!("“{title}” is not completed"),
             (BlockedBy::Prerequisite, None) => "a prerequisite is not completed".to_owned(),
@@ -219,9 +212,9 @@ impl Findings {
             (BlockedBy::Inactive, _) => "it is not active".to_owned(),
         };
         let reason = format!(
-            "It comes next for {} of {} learners of the path and is locked: {why}.",
+            "It comes next for {} of {} learners who enrolled in the path and is locked: {why}.",
             count(learners),
-            count(waiting.members)
+            count(waiting.enrolled)
         );
         let place = match (waiting.cause, &waiting.by_title) {
             (_, Some(title)) => format!("Prerequisite: {title}"),
@@ -230,7 +223,7 @@ impl Findings {
         };
         let at = At { learning_path_id: Some(waiting.learning_path_id), place, ..At::default() };
         let quest = (waiting.quest_id, waiting.title.as_str());
-        self.add(FindingKind::Blocked, quest, at, Hit::Learners(learners), waiting.members, reason);
+        self.add(FindingKind::Blocked, quest, at, Hit::Learners(learners), waiting.enrolled, reason);
     }
 
     /// The worst first; equal ones by kind, then by how many learners they hit, then by title.
@@ -354,13 +347,13 @@ impl Findings {
     }
 
     /// An item whose key is likely wrong is not hard as well.
-    fn items(&mut self, quest: (Uuid, &str), quiz: &Quiz, of: i64) {
-        for item in &quiz.items {
+    fn items(&mut self, quest: (Uuid, &str), assessment: &AssessmentFigures, of: i64) {
+        for item in &assessment.items {
             let (Some(tries), Some(facility)) = (item.tries, item.facility) else { continue };
             let at = At {
-                assessment_id: Some(quiz.assessment_id),
+                assessment_id: Some(assessment.assessment_id),
                 item_id: Some(item.item_id.clone()),
-                place: format!("Assessment {}, item {}", quiz.key, item.item_id),
+                place: format!("Assessment {}, item {}", assessment.key, item.item_id),
                 ..At::default()
             };
             let wrong = 1.0 - facility;

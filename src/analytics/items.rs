@@ -60,22 +60,32 @@ pub struct Given {
     pub squares: f64,
 }
 
-/// The items of a quiz; none for anything else.
+/// What a quiz asks.
+#[derive(Debug, Default)]
+pub struct Questions {
+    pub items: Vec<Asked>,
+    /// So many in each try
+    pub drawn: usize,
+}
+
+/// The questions of a quiz; none for anything else.
 #[must_use]
-pub fn items_of(configuration: &Value) -> Vec<Asked> {
+pub fn questions(configuration: &Value) -> Questions {
     match AssessmentConfiguration::parse(configuration) {
-        Ok(AssessmentConfiguration { form: Form::Quiz(quiz), .. }) => quiz.items,
-        Ok(_) => Vec::new(),
+        Ok(AssessmentConfiguration { form: Form::Quiz(quiz), .. }) => {
+            Questions { drawn: quiz.size(), items: quiz.items }
+        }
+        Ok(_) => Questions::default(),
         Err(violations) => {
             tracing::error!(?violations, "a stored assessment does not parse");
-            Vec::new()
+            Questions::default()
         }
     }
 }
 
-/// Analyses one item by the answers to it.
+/// Analyses one item by the answers to it, whose number may be told or not.
 #[must_use]
-pub fn analyse(shield: Shield, asked: &Asked, given: &[&Given]) -> Item {
+pub fn analyse(shield: Shield, asked: &Asked, given: &[&Given], is_told: bool) -> Item {
     let mut sums = Sums::default();
     let mut uses = uses(asked);
     let (mut right, mut unanswered) = (0, 0);
@@ -101,7 +111,7 @@ pub fn analyse(shield: Shield, asked: &Asked, given: &[&Given]) -> Item {
         tries >= MISKEYED_COHORTS * shield.least && correlation.is_some_and(|correlation| correlation < 0.0)
     });
     let suspected_option_id = suspect.map(|suspect| suspect.id.clone());
-    let is_known = shield.tells(tries);
+    let is_known = is_told && shield.tells(tries);
     let is_single = matches!(asked.question, Question::SingleChoice { .. } | Question::TrueFalse { .. });
     let options = told(shield, &uses, unanswered, tries, is_single, is_known);
     // The share of those who got it right would give away what is held back of the key.
@@ -112,10 +122,11 @@ pub fn analyse(shield: Shield, asked: &Asked, given: &[&Given]) -> Item {
         item_id: asked.id.clone(),
         prompt: asked.prompt.clone(),
         kind: asked.question.kind().as_str(),
-        tries: shield.count(tries),
+        tries: is_told.then_some(tries),
         facility: rounded(Some(mean), 4).filter(|_| is_right_told),
         discrimination: rounded(correlation, 4).filter(|_| is_right_told && shield.tells_tail(tries)),
-        is_suppressed: tries > 0 && (!is_right_told || options.iter().any(|option| option.chosen.is_none())),
+        is_suppressed: !is_told
+            || (tries > 0 && (!is_right_told || options.iter().any(|option| option.chosen.is_none()))),
         options,
         is_likely_miskeyed: suspected_option_id.is_some(),
         suspected_option_id,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -36,6 +36,17 @@ impl Bucket {
             Self::Week => "week",
             Self::Month => "month",
         }
+    }
+
+    /// The first day of the one that a day is in.
+    #[must_use]
+    pub fn begin(self, day: NaiveDate) -> NaiveDate {
+        let before = match self {
+            Self::Day => 0,
+            Self::Week => day.weekday().num_days_from_monday(),
+            Self::Month => day.day0(),
+        };
+        day.checked_sub_days(Days::new(before.into())).unwrap_or(day)
     }
 }
 
@@ -129,5 +140,14 @@ mod tests {
         assert_eq!(period(Some("2026-01-01"), None), ("2026-01-01".to_owned(), "2026-01-30".to_owned(), 30));
         assert_eq!(period(Some("2026-09-20"), None).1, "2026-09-30", "not beyond today");
         assert_eq!(period(Some("2026-09-02"), Some("2026-09-01")).2, 0);
+    }
+
+    #[test]
+    fn weeks_begin_on_mondays() {
+        let begin = |bucket: Bucket, text: &str| bucket.begin(day(text)).to_string();
+        assert_eq!(begin(Bucket::Week, "2026-09-06"), "2026-08-31");
+        assert_eq!(begin(Bucket::Week, "2026-08-31"), "2026-08-31");
+        assert_eq!(begin(Bucket::Month, "2026-09-30"), "2026-09-01");
+        assert_eq!(begin(Bucket::Day, "2026-09-30"), "2026-09-30");
     }
 }

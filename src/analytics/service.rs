@@ -1,12 +1,12 @@
 //! Operations on analytics: what the database counts, and what of it is told.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::attention::{Attention, Findings, Seen};
-use super::insight::blocked::blocked;
+use super::insight::blocked::{self, Waiting, blocked};
 pub use super::insight::path::path;
 use super::insight::quest::Told;
 pub use super::insight::quest::quest;
@@ -32,22 +32,28 @@ pub async fn attention(
         None => blocked(connection, None, period, bounds).await?,
         Some(_) => Vec::new(),
     };
-    let mut of_quest: HashMap<Uuid, Vec<&Quiz>> = HashMap::new();
-    for quiz in &quizzes {
+    let mut of_quest: HashMap<Uuid, Vec<Quiz>> = HashMap::new();
+    for quiz in quizzes {
         of_quest.entry(quiz.quest_id).or_default().push(quiz);
     }
     let mut findings = Findings::new(bounds.shield);
     for figures in &counted.quests {
+        let quizzes = of_quest.remove(&figures.quest_id).unwrap_or_default();
         findings.look_at(&Seen {
             quest_id: figures.quest_id,
             title: &figures.title,
             estimated_minutes: figures.estimated_minutes,
-            told: &Told::of(bounds.shield, figures),
-            quizzes: of_quest.remove(&figures.quest_id).unwrap_or_default(),
+            told: &Told::of(bounds.shield, figures, &quizzes),
         });
     }
-    for waiting in &waiting {
-        findings.blocked(waiting);
+    let mut of_path: BTreeMap<Uuid, Vec<Waiting>> = BTreeMap::new();
+    for waiting in waiting {
+        of_path.entry(waiting.learning_path_id).or_default().push(waiting);
+    }
+    for waiting in of_path.values() {
+        for (waiting, learners) in waiting.iter().zip(blocked::told(bounds.shield, waiting)) {
+            findings.blocked(waiting, learners);
+        }
     }
     Ok(Attention {
         from: period.from,

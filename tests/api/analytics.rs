@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use sqlx::{ConnectOptions, PgPool};
 use uuid::Uuid;
 
-use crate::analytics_privacy::{path_hides, quest_hides};
+use crate::analytics_privacy::{buckets_hide, path_hides, quest_hides};
 use crate::assessments::path_to;
 use crate::harness::{Client, Reply, Service, database, execute, path_of, rows, text};
 use crate::statements::{counted, own};
 
 /// Learners who did the same: begun at a time, so many steps completed, and perhaps one more begun.
-struct Group {
+pub struct Group {
     learners: usize,
     begun: &'static str,
     completed: usize,
@@ -22,7 +22,7 @@ struct Group {
     status: &'static str,
 }
 
-const fn group(
+pub const fn group(
     learners: usize,
     begun: &'static str,
     completed: usize,
@@ -33,7 +33,7 @@ const fn group(
 }
 
 /// Writes attempts at a quest: the n-th step takes 10 n minutes and n tries.
-async fn begun(pool: &PgPool, quest: &Value, groups: &[Group]) {
+pub async fn begun(pool: &PgPool, quest: &Value, groups: &[Group]) {
     for Group { learners, begun, completed, is_at_next, status } in groups {
         let (quest, begun) = (text(&quest["id"]), format!("'{begun}'::timestamptz"));
         let reached = completed + usize::from(*is_at_next);
@@ -56,16 +56,16 @@ async fn begun(pool: &PgPool, quest: &Value, groups: &[Group]) {
     }
 }
 
-async fn ask(client: &Client, path: &str, accept: &str) -> Reply {
+pub async fn ask(client: &Client, path: &str, accept: &str) -> Reply {
     client.send(Method::GET, path, &[("accept", accept)], None).await
 }
 
-fn of(quest: &Value, query: &str) -> String {
+pub fn of(quest: &Value, query: &str) -> String {
     format!("{}/analytics{query}", path_of(quest))
 }
 
 /// `fields` of each object of a list.
-fn columns(list: &Value, fields: &[&str]) -> Vec<Vec<Value>> {
+pub fn columns(list: &Value, fields: &[&str]) -> Vec<Vec<Value>> {
     let row = |row: &Value| fields.iter().map(|field| row[field].clone()).collect();
     list.as_array().unwrap().iter().map(row).collect()
 }
@@ -120,8 +120,14 @@ async fn the_funnel_counts_who_began_completed_and_left_each_step_of_the_period(
     assert_eq!((&none["cohort"]["started"], &none["cohort"]["isSuppressed"]), (&json!(0), &json!(false)));
 }
 
+/// The rollup has done all days up to this one.
+pub async fn done_to(pool: &PgPool, day: &str) {
+    let sql = format!("INSERT INTO analytics_state (time_zone, done_to, updated_at) VALUES ('UTC', '{day}', now())");
+    execute(pool, sql).await;
+}
+
 #[tokio::test]
-async fn the_series_sums_days_of_the_rollup_and_weighs_their_means() {
+async fn the_series_sums_days_of_the_rollup_weighs_their_means_and_tells_the_last_difficulty() {
     let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
@@ -139,6 +145,7 @@ async fn the_series_sums_days_of_the_rollup_and_weighs_their_means() {
         ),
     )
     .await;
+    done_to(&pool, "2026-08-30").await;
     let points = [
         "from",
         "totalAttempts",
@@ -152,7 +159,7 @@ async fn the_series_sums_days_of_the_rollup_and_weighs_their_means() {
     assert_eq!(
         json!(columns(&told["series"], &points)),
         json!([
-            ["2026-08-03", 5, 0, null, 0.0, 3.0, 20.0],
+            ["2026-08-03", 5, 0, null, 0.0, null, 20.0],
             ["2026-08-10", 0, 0, null, null, null, null],
             ["2026-08-17", 0, 0, null, null, null, null],
             ["2026-08-24", 35, 20, 60.0, 0.2857, 2.0, 52.86]
@@ -262,7 +269,7 @@ async fn feedback_is_counted_by_category_and_a_few_voices_are_held_back() {
 }
 
 /// Four questions; the key of the third is the one that only weak learners choose.
-async fn quiz(author: &Client, title: &str) -> (Value, Value) {
+pub async fn quiz(author: &Client, title: &str) -> (Value, Value) {
     let options = json!([{"id": "x", "text": "=1+1"}, {"id": "y", "text": "two"}, {"id": "z", "text": "three"}]);
     let item = |id: &str| json!({"id": id, "kind": "singleChoice", "prompt": format!("What is {id}?"), "points": 1, "options": options, "correct": "x"});
     let items: Vec<Value> = ["a", "b", "c", "d"].iter().map(|id| item(id)).collect();
@@ -270,7 +277,7 @@ async fn quiz(author: &Client, title: &str) -> (Value, Value) {
 }
 
 /// First tries of learners, all of them alike, and a second one that is perfect.
-async fn tried(pool: &PgPool, quest: &Value, assessment: &Value, learners: usize, answers: &Value, percent: u8) {
+pub async fn tried(pool: &PgPool, quest: &Value, assessment: &Value, learners: usize, answers: &Value, percent: u8) {
     let (quest, assessment) = (text(&quest["id"]), text(&assessment["id"]));
     let data = json!({ "answers": answers });
     let second = json!({"answers": {"a": "x", "b": "x", "c": "x", "d": "x"}});
@@ -663,6 +670,16 @@ async fn nothing_small_follows(pool: &PgPool, author: &Client, first: &str, last
         let kind = text(&row["kind"]);
         let told =
             author.get(&format!("/v1/{kind}/{}/analytics{}", text(&row["id"]), text(&row["query"]))).await.expect(200);
-        if kind == "quests" { quest_hides(&told) } else { path_hides(&told) }
+        if kind == "quests" {
+            quest_hides(&told)
+        } else {
+            path_hides(&told)
+        }
+        if told["bucket"] != "day" {
+            let by_day = format!("/v1/{kind}/{}/analytics?from={first}&to={last}", text(&row["id"]));
+            if told["from"] == first && told["to"] == last {
+                buckets_hide(&author.get(&by_day).await.expect(200), &told);
+            }
+        }
     }
 }

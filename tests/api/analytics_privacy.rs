@@ -155,6 +155,9 @@ pub fn quest_hides(told: &Value) {
     for (at, assessment) in list(&told["assessments"]).iter().enumerate() {
         sums.tell(format!("tried {at}"), &assessment["tried"]);
         sums.tell(format!("passed {at}"), &assessment["passed"]);
+        for item in list(&assessment["items"]) {
+            sums.tell(format!("tries {at} {}", text(&item["itemId"])), &item["tries"]);
+        }
     }
 
     let each = |name: &str, count: usize| sum((0..count).map(|at| format!("{name} {at}")));
@@ -208,7 +211,14 @@ pub fn quest_hides(told: &Value) {
     }
     let hidden = sums.hidden(places.into_iter().map(|(name, _)| name));
     sums.hides("who left where it is held back", &sum(hidden), told);
-    for at in 0..list(&told["assessments"]).len() {
+    for (at, assessment) in list(&told["assessments"]).iter().enumerate() {
+        for item in list(&assessment["items"]) {
+            let tries = of(&format!("tries {at} {}", text(&item["itemId"])));
+            sums.hides("who got an item", &tries, told);
+            for whole in [of("started"), of(&format!("tried {at}"))] {
+                sums.hides("who got no such item", &minus(whole, tries.clone()), told);
+            }
+        }
         let (tried, passed) = (of(&format!("tried {at}")), of(&format!("passed {at}")));
         for (whole, part) in [("started", &tried), ("completed", &passed), ("completed", &tried)] {
             sums.hides("who tried or passed", part, told);
@@ -244,6 +254,15 @@ fn waits_hide(sums: &Sums, told: &Value) {
             }
         }
         assert!(learners >= LEAST && told["cohort"]["started"].is_i64(), "{wait} of {told:#}");
+    }
+    let waiting: i64 = list(&told["waits"])
+        .iter()
+        .filter(|wait| wait["kind"] != "tries")
+        .filter_map(|wait| wait["learners"].as_i64())
+        .sum();
+    if let Some(open) = sums.value(&of("open")).filter(|_| waiting > 0) {
+        let others = open - waiting;
+        assert!(others == 0 || others.abs() >= LEAST, "{others} wait for nobody: {told:#}");
     }
 }
 
@@ -296,6 +315,54 @@ pub fn path_hides(told: &Value) {
         }
     }
     series_hides(&sums, series.len(), "enrolled", &["started", "completed"], told);
+    path_waits_hide(told);
+}
+
+/// Who waits at a quest is one of those for whom it is locked, and waits at no other.
+#[track_caller]
+fn path_waits_hide(told: &Value) {
+    let hides = |what: &str, learners: i64| {
+        assert!(learners == 0 || learners.abs() >= LEAST, "{learners} {what} can be worked out of {told:#}");
+    };
+    let mut at_quests = 0;
+    for quest in list(&told["quests"]) {
+        let by: Vec<(&Value, i64)> =
+            list(&quest["lockedBy"]).iter().filter_map(|by| Some((&by["questId"], by["learners"].as_i64()?))).collect();
+        let waits = list(&told["waits"]).iter().filter(|wait| wait["questId"] == quest["questId"]);
+        let waits: Vec<(&Value, i64)> =
+            waits.filter_map(|wait| Some((&wait["byQuestId"], wait["learners"].as_i64()?))).collect();
+        at_quests += waits.iter().map(|(_, learners)| *learners).max().unwrap_or(0);
+        for (needed, learners) in &waits {
+            for (_, locked) in by.iter().filter(|(other, _)| other == needed) {
+                hides("lack it and do not wait", locked - learners);
+            }
+        }
+        let Some(locked) = quest["locked"].as_i64() else { continue };
+        for (_, learners) in waits.iter().filter(|(needed, _)| !needed.is_null()) {
+            hides("do not wait", locked - learners);
+        }
+        if let [(_, one), (_, other)] = by[..] {
+            hides("lack both", one + other - locked);
+        }
+    }
+    if let Some(enrolled) = told["cohort"]["enrolled"].as_i64() {
+        hides("wait nowhere", enrolled - at_quests);
+    }
+}
+
+/// Days of a period and its weeks or months, beside each other.
+#[track_caller]
+pub fn buckets_hide(by_day: &Value, told: &Value) {
+    let (days, buckets) = (list(&by_day["series"]), list(&told["series"]));
+    for (at, bucket) in buckets.iter().enumerate() {
+        let until = buckets.get(at + 1).map_or("9999", |next| text(&next["from"]));
+        let inside = |day: &&Value| text(&day["from"]) >= text(&bucket["from"]) && text(&day["from"]) < until;
+        for name in ["totalAttempts", "successfulCompletions", "enrolled", "started", "completed"] {
+            let Some(whole) = bucket[name].as_i64() else { continue };
+            let hidden = whole - days.iter().filter(inside).filter_map(|day| day[name].as_i64()).sum::<i64>();
+            assert!(hidden == 0 || hidden >= LEAST, "{hidden} {name}: {bucket} of {by_day:#}");
+        }
+    }
 }
 
 #[test]

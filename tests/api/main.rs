@@ -12,6 +12,7 @@ mod harness;
 
 mod admin;
 mod analytics;
+mod analytics_held_back;
 mod analytics_privacy;
 mod assessments;
 mod assessments_edits;

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::model::BlockedBy;
 use crate::analytics::period::{Bounds, Period};
+use crate::analytics::privacy::Shield;
 
 /// Causes that are told, of all paths together.
 const MAX_CAUSES: i64 = 1_000;
@@ -19,8 +20,39 @@ pub struct Waiting {
     pub by_quest_id: Option<Uuid>,
     pub by_title: Option<String>,
     pub learners: i64,
-    /// Learners of the path who are not through
+    /// Learners of the path who are not through and have not left
     pub members: i64,
+    /// All who enrolled in the period
+    pub enrolled: i64,
+}
+
+/// How many of those who wait at quests of one path may be told: the same in the analytics of the path and in the list
+/// of what needs attention. They are parts of those who enrolled and of those who are not through. Each learner has one
+/// next quest, so that the quests are such parts together, too; who lacks two prerequisites waits at one quest twice.
+#[must_use]
+pub fn told(shield: Shield, waiting: &[Waiting]) -> Vec<Option<i64>> {
+    let Some(Waiting { members, enrolled, .. }) = waiting.first() else { return Vec::new() };
+    let is_part = |learners: &i64| [members, enrolled].iter().all(|whole| shield.part(*learners, **whole).is_some());
+    let is_told = |learners: &i64| shield.tells(*enrolled) && is_part(learners);
+    let each: Vec<Option<i64>> = waiting.iter().map(|of| Some(of.learners).filter(is_told)).collect();
+    let mut quests: Vec<Uuid> = waiting.iter().map(|of| of.quest_id).collect();
+    quests.sort_unstable();
+    quests.dedup();
+    let at = |quest: &Uuid| {
+        let (mut lacking, mut others) = (0, 0);
+        for (of, learners) in waiting.iter().zip(&each).filter(|(of, _)| of.quest_id == *quest) {
+            let learners = learners.unwrap_or_default();
+            match of.cause {
+                BlockedBy::Prerequisite => lacking = learners.max(lacking),
+                BlockedBy::Criteria | BlockedBy::Inactive => others += learners,
+            }
+        }
+        [lacking + others; 2]
+    };
+    let rows: Vec<[i64; 2]> = quests.iter().map(at).collect();
+    let are_told = shield.rows(&rows, [*members, *enrolled], &vec![false; rows.len()]);
+    let is_quest_told = |quest: Uuid| quests.binary_search(&quest).is_ok_and(|at| are_told[at]);
+    waiting.iter().zip(each).map(|(of, learners)| learners.filter(|_| is_quest_told(of.quest_id))).collect()
 }
 
 /// Of one path, or of all published ones; the most first. A learner waits who is enrolled and not through, and whose
@@ -40,8 +72,8 @@ pub async fn blocked(
            WITH path AS MATERIALIZED (
                SELECT id FROM learning_paths WHERE id = $1 OR ($1::uuid IS NULL AND is_published)
            ), member AS MATERIALIZED (
-               SELECT learning_path_id, auth_user_id FROM user_learning_path_progress
-               WHERE learning_path_id IN (SELECT id FROM path) AND left_at IS NULL AND status <> 'Completed'
+               SELECT learning_path_id, auth_user_id, left_at IS NULL AND status <> 'Completed' AS is_active FROM user_learning_path_progress
+               WHERE learning_path_id IN (SELECT id FROM path)
                  AND enrolled_at >= $2::date::timestamp AT TIME ZONE $4 AND enrolled_at < ($3::date + 1)::timestamp AT TIME ZONE $4
                ORDER BY enrolled_at DESC, id DESC LIMIT $5
            ), next AS MATERIALIZED (
@@ -61,7 +93,8 @@ pub async fn blocked(
                                             AND attempt.status = 'Completed') = 0
                                    ORDER BY placed.sequence_order LIMIT 1) AS place
                JOIN quests AS quest ON quest.id = place.quest_id
-               WHERE (SELECT count(*) FROM user_quest_attempts AS attempt
+               WHERE member.is_active
+                 AND (SELECT count(*) FROM user_quest_attempts AS attempt
                       WHERE attempt.auth_user_id = member.auth_user_id AND attempt.quest_id = place.quest_id) = 0
            ), cause AS (
                SELECT learning_path_id, quest_id, 'prerequisite' AS cause, needed_id, count(*) AS learners
@@ -77,11 +110,11 @@ pub async fn blocked(
                SELECT learning_path_id, quest_id, 'inactive', NULL, count(*) FROM next WHERE NOT is_active
                GROUP BY learning_path_id, quest_id
            ), members AS (
-               SELECT learning_path_id, count(*) AS learners FROM member GROUP BY learning_path_id
+               SELECT learning_path_id, count(*) AS enrolled, count(*) FILTER (WHERE is_active) AS learners FROM member GROUP BY learning_path_id
            )
            SELECT cause.learning_path_id AS "learning_path_id!", cause.quest_id AS "quest_id!", quest.title, cause.cause AS "cause!",
                   cause.needed_id AS by_quest_id, needed.title AS "by_title?", cause.learners AS "learners!",
-                  members.learners AS "members!"
+                  members.learners AS "members!", members.enrolled AS "enrolled!"
            FROM cause JOIN members ON members.learning_path_id = cause.learning_path_id JOIN quests AS quest ON quest.id = cause.quest_id LEFT JOIN quests AS needed ON needed.id = cause.needed_id
            ORDER BY cause.learners DESC, quest.title, cause.quest_id, cause.needed_id LIMIT $6"#,
         path,
@@ -108,6 +141,7 @@ pub async fn blocked(
             by_title: row.by_title,
             learners: row.learners,
             members: row.members,
+            enrolled: row.enrolled,
         })
         .collect())
 }

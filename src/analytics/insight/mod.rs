@@ -8,4 +8,5 @@ pub mod model;
 pub mod path;
 pub mod quest;
 pub mod quest_figures;
+pub mod series;
 pub mod tries;

@@ -87,7 +87,7 @@ pub struct Point {
     pub average_attempts_to_complete: Option<f64>,
     /// Mean over the attempts, 0 to 1
     pub abandonment_rate: Option<f64>,
-    /// Mean over the attempts of the days that have one, 0 to 5
+    /// As of the last day that has one, 0 to 5; null in all other points
     pub difficulty_rating: Option<f64>,
     /// Mean over the attempts, 0 to 100
     pub engagement_score: Option<f64>,

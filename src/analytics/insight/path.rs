@@ -5,8 +5,9 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::blocked::{Waiting, blocked};
+use super::blocked::{self, blocked};
 use super::model::{Blocked, BlockedBy, LockedBy, PathCohort, PathInsight, PathPoint, QuestFunnel, Scope};
+use super::series::Buckets;
 use crate::analytics::period::{Bounds, Bucket, Period};
 use crate::analytics::privacy::{Ladder, Shield, rounded};
 
@@ -23,7 +24,8 @@ struct Whole {
 }
 
 #[derive(Debug, Deserialize)]
-struct Days {
+struct Day {
+    #[serde(rename = "day")]
     begins: chrono::NaiveDate,
     enrolled: i64,
     started: i64,
@@ -73,7 +75,7 @@ pub async fn path(
     bucket: Bucket,
     bounds: &Bounds,
 ) -> Result<Option<PathInsight>, sqlx::Error> {
-    let Some((name, whole, days, places)) = figures(connection, id, period, bucket, bounds).await? else {
+    let Some((name, whole, days, places)) = figures(connection, id, period, bounds).await? else {
         return Ok(None);
     };
     let waiting = blocked(connection, Some(id), period, bounds).await?;
@@ -93,15 +95,24 @@ pub async fn path(
         started,
         completed,
         left,
-        mean_progress: rounded(whole.progress, 2).filter(|_| is_told),
+        // Few values make it up: it would give away how many have completed it.
+        mean_progress: rounded(whole.progress, 2).filter(|_| is_told && completed.is_some()),
         median_days: rounded(whole.median, 2).filter(|_| completed.is_some_and(|completed| shield.tells(completed))),
         is_suppressed: !is_known || started.is_none() || completed.is_none() || left.is_none(),
     };
-    let quests = places.iter().map(|place| quest(shield, place, &whole, &mut ladder, is_known)).collect();
-    let locked = |waiting: &Waiting| {
-        let place = places.iter().find(|place| place.quest_id == waiting.quest_id);
-        place.map_or(0, |place| place.locked(&whole))
-    };
+    let waits: Vec<Blocked> = blocked::told(shield, &waiting)
+        .into_iter()
+        .zip(waiting)
+        .map(|(learners, waiting)| Blocked {
+            quest_id: waiting.quest_id,
+            title: waiting.title,
+            cause: waiting.cause,
+            by_quest_id: waiting.by_quest_id,
+            by_title: waiting.by_title,
+            learners,
+        })
+        .collect();
+    let quests = places.iter().map(|place| quest(shield, place, &whole, &mut ladder, &waits, is_known)).collect();
     Ok(Some(PathInsight {
         learning_path_id: id,
         name,
@@ -113,63 +124,56 @@ pub async fn path(
             min_cohort: shield.least,
             is_capped: whole.enrolled >= bounds.max_attempts,
         },
-        series: series(shield, &days, &whole, &cohort),
+        series: series(
+            shield,
+            &days,
+            &Buckets::new(days.iter().map(|day| day.begins), bucket, period),
+            &whole,
+            &cohort,
+        ),
         cohort,
         quests,
-        waits: waiting
-            .into_iter()
-            .map(|waiting| {
-                // Who waits at a quest is one of those for whom a prerequisite locks it, where there is one.
-                let is_safe =
-                    waiting.cause != BlockedBy::Prerequisite || shield.is_safe(locked(&waiting) - waiting.learners);
-                told_wait(shield, waiting, whole.enrolled, is_known && is_safe)
-            })
-            .collect(),
+        waits,
     }))
 }
 
-fn told_wait(shield: Shield, waiting: Waiting, enrolled: i64, is_known: bool) -> Blocked {
-    let told = shield.part(waiting.learners, waiting.members.max(waiting.learners));
-    Blocked {
-        quest_id: waiting.quest_id,
-        title: waiting.title,
-        cause: waiting.cause,
-        by_quest_id: waiting.by_quest_id,
-        by_title: waiting.by_title,
-        learners: told.filter(|learners| is_known && shield.is_safe(enrolled - learners)),
-    }
-}
-
 /// Together they are the learners of the period, which are told as well; of those who completed it, all have started.
-fn series(shield: Shield, days: &[Days], whole: &Whole, cohort: &PathCohort) -> Vec<PathPoint> {
-    let held =
-        |told: &[bool], of: Option<i64>| -> Vec<bool> { told.iter().map(|is_told| !is_told || of.is_none()).collect() };
+fn series(shield: Shield, days: &[Day], by: &Buckets, whole: &Whole, cohort: &PathCohort) -> Vec<PathPoint> {
     let rows: Vec<[i64; 1]> = days.iter().map(|day| [day.enrolled]).collect();
-    let enrolled = shield.rows(&rows, [whole.enrolled], &held(&vec![true; days.len()], cohort.enrolled));
+    let enrolled = by.tell(shield, &rows, [whole.enrolled], &by.all().only_if(cohort.enrolled.is_some()));
     let of = |enrolled: i64, started: i64| [started, enrolled - started];
     let rows: Vec<[i64; 2]> = days.iter().map(|day| of(day.enrolled, day.started)).collect();
-    let started = shield.rows(&rows, of(whole.enrolled, whole.started), &held(&enrolled, cohort.started));
+    let within = enrolled.only_if(cohort.started.is_some());
+    let started = by.tell(shield, &rows, of(whole.enrolled, whole.started), &within);
     let of = |enrolled: i64, started: i64, completed: i64| [completed, enrolled - completed, started - completed];
     let rows: Vec<[i64; 3]> = days.iter().map(|day| of(day.enrolled, day.started, day.completed)).collect();
-    let sums = of(whole.enrolled, whole.started, whole.completed);
-    let completed = shield.rows(&rows, sums, &held(&started, cohort.completed));
-    days.iter()
-        .enumerate()
-        .map(|(at, day)| {
-            let total = Some(day.enrolled).filter(|_| enrolled[at]);
+    let within = started.only_if(cohort.completed.is_some());
+    let completed = by.tell(shield, &rows, of(whole.enrolled, whole.started, whole.completed), &within);
+    let sums = |count: fn(&Day) -> i64| by.sums(days.iter().map(count));
+    let (members, begun, through) = (sums(|day| day.enrolled), sums(|day| day.started), sums(|day| day.completed));
+    (by.begins.iter().enumerate())
+        .map(|(at, begins)| {
+            let enrolled = Some(members[at]).filter(|_| enrolled.buckets[at]);
             // Of nobody nobody has.
-            let is_empty = total == Some(0);
-            let started = Some(day.started).filter(|_| started[at] || is_empty);
-            let completed = Some(day.completed).filter(|_| completed[at] || is_empty);
-            let is_suppressed = total.is_none() || started.is_none() || completed.is_none();
-            PathPoint { from: day.begins, enrolled: total, started, completed, is_suppressed }
+            let is_empty = enrolled == Some(0);
+            let started = Some(begun[at]).filter(|_| started.buckets[at] || is_empty);
+            let completed = Some(through[at]).filter(|_| completed.buckets[at] || is_empty);
+            let is_suppressed = enrolled.is_none() || started.is_none() || completed.is_none();
+            PathPoint { from: *begins, enrolled, started, completed, is_suppressed }
         })
         .collect()
 }
 
 /// Who takes a quest has started the path, and who completed the path has completed its mandatory quests, mostly one
 /// after the other: mandatory quests are rungs of one ladder.
-fn quest(shield: Shield, place: &Place, whole: &Whole, ladder: &mut Ladder, is_known: bool) -> QuestFunnel {
+fn quest(
+    shield: Shield,
+    place: &Place,
+    whole: &Whole,
+    ladder: &mut Ladder,
+    waits: &[Blocked],
+    is_known: bool,
+) -> QuestFunnel {
     let others = place.started - place.completed - place.abandoned;
     let parts = shield.parts(&[place.completed, place.abandoned, others], place.started);
     let rung = |ladder: &mut Ladder, learners: i64| {
@@ -185,22 +189,33 @@ fn quest(shield: Shield, place: &Place, whole: &Whole, ladder: &mut Ladder, is_k
     let abandoned = parts[1].filter(|_| started.is_some());
     let needs = place.needs.as_deref().unwrap_or_default();
     let locked = place.locked(whole);
-    let tell = |locked: i64| {
+    // Who waits at the quest for want of a prerequisite is one of those for whom it is locked; maybe all of them are.
+    let waits = |by: Option<Uuid>| {
+        let here =
+            waits.iter().filter(move |wait| wait.quest_id == place.quest_id && wait.cause == BlockedBy::Prerequisite);
+        here.filter(move |wait| by.is_none() || wait.by_quest_id == by).filter_map(|wait| wait.learners)
+    };
+    let tell = |locked: i64, by: Option<Uuid>| {
         let is_safe = is_known
             && shield.is_safe(whole.enrolled - locked)
             && shield.is_safe(whole.active - locked)
-            && shield.is_safe(whole.enrolled - place.started - locked);
+            && shield.is_safe(whole.enrolled - place.started - locked)
+            && waits(by).chain([waits(by).sum::<i64>()]).all(|waiting| shield.is_safe(locked - waiting));
         shield.count(locked).filter(|_| is_safe)
     };
-    // Those for whom it is locked by others only are no small group either.
+    let lacking = |needed: &Needed| whole.active - needed.through;
+    // Neither those for whom it is locked by others only are a small group, nor those who lack several.
+    let are_several_safe = shield.is_safe(needs.iter().map(lacking).sum::<i64>() - locked);
     let by = |needed: &Needed| {
-        let learners = whole.active - needed.through;
+        let learners = tell(lacking(needed), Some(needed.quest_id));
         LockedBy {
             quest_id: needed.quest_id,
             title: needed.title.clone(),
-            learners: tell(learners).filter(|_| shield.is_safe(locked - learners)),
+            learners: learners.filter(|learners| are_several_safe && shield.is_safe(locked - learners)),
         }
     };
+    let locked_by: Vec<LockedBy> = needs.iter().map(by).collect();
+    let locked = tell(locked, None);
     QuestFunnel {
         quest_id: place.quest_id,
         title: place.title.clone(),
@@ -210,19 +225,19 @@ fn quest(shield: Shield, place: &Place, whole: &Whole, ladder: &mut Ladder, is_k
         completed,
         abandoned,
         median_days: rounded(place.median, 2).filter(|_| completed.is_some_and(|completed| shield.tells(completed))),
-        locked: tell(locked),
-        locked_by: needs.iter().map(by).collect(),
-        is_suppressed: started.is_none() || completed.is_none() || abandoned.is_none() || tell(locked).is_none(),
+        is_suppressed: [started, completed, abandoned, locked].iter().any(Option::is_none)
+            || locked_by.iter().any(|by| by.learners.is_none()),
+        locked,
+        locked_by,
     }
 }
 
-type Figures = (String, Whole, Vec<Days>, Vec<Place>);
+type Figures = (String, Whole, Vec<Day>, Vec<Place>);
 
 async fn figures(
     connection: &mut PgConnection,
     id: Uuid,
     period: Period,
-    bucket: Bucket,
     bounds: &Bounds,
 ) -> Result<Option<Figures>, sqlx::Error> {
     let row = sqlx::query!(
@@ -243,7 +258,7 @@ async fn figures(
                           FILTER (WHERE is_through) AS median
                FROM member
            ), days AS (
-               SELECT greatest(date_trunc($6, day)::date, $2::date) AS begins, count(member.auth_user_id) AS enrolled,
+               SELECT day::date AS day, count(member.auth_user_id) AS enrolled,
                       count(*) FILTER (WHERE has_started OR is_through) AS started, count(*) FILTER (WHERE is_through) AS completed
                FROM generate_series($2::date::timestamp, $3::date::timestamp, interval '1 day') AS day
                LEFT JOIN member ON (enrolled_at AT TIME ZONE $4)::date = day::date
@@ -298,15 +313,14 @@ async fn figures(
                LEFT JOIN ready ON ready.quest_id = place.quest_id
            )
            SELECT name, (SELECT to_jsonb(whole) FROM whole) AS "whole!: Json<Whole>",
-                  coalesce((SELECT jsonb_agg(to_jsonb(days) ORDER BY begins) FROM days), '[]') AS "days!: Json<Vec<Days>>",
+                  coalesce((SELECT jsonb_agg(to_jsonb(days) ORDER BY day) FROM days), '[]') AS "days!: Json<Vec<Day>>",
                   coalesce((SELECT jsonb_agg(to_jsonb(places) ORDER BY sequence_order) FROM places), '[]') AS "places!: Json<Vec<Place>>"
            FROM learning_paths WHERE id = $1"#,
         id,
         period.from,
         period.to,
         bounds.time_zone,
-        bounds.max_attempts,
-        bucket.as_str()
+        bounds.max_attempts
     )
     .fetch_optional(connection)
     .await?;

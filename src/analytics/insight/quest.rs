@@ -1,16 +1,14 @@
 //! Analytics of a quest: three statements, and what of their numbers may be told.
 
-use std::collections::HashMap;
-
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::model::{
     AssessmentFigures, Cohort, FeedbackFigures, Point, QuestInsight, Scope, StepFunnel, Wait, WaitKind,
 };
-use super::quest_figures::{self, Assessment, Days, Figures, Of, Step, Whole};
+use super::quest_figures::{self, Assessment, Day, Figures, Of, Step, Whole};
+use super::series::Buckets;
 use super::tries::{self, Quiz};
-use crate::analytics::items::Item;
 use crate::analytics::period::{Bounds, Bucket, Period};
 use crate::analytics::privacy::{Ladder, Shield, real, rounded};
 
@@ -28,10 +26,10 @@ pub async fn quest(
     let of = Of::Quest(id);
     let mut counted = quest_figures::figures(connection, of, period, bounds).await?;
     let Some(figures) = counted.quests.pop() else { return Ok(None) };
-    let days = quest_figures::days(connection, id, period, bucket).await?;
+    let days = quest_figures::days(connection, id, period).await?;
     let quizzes = tries::quizzes(connection, of, period, bounds).await?;
     let shield = bounds.shield;
-    let told = Told::of(shield, &figures);
+    let told = Told::of(shield, &figures, &quizzes);
     Ok(Some(QuestInsight {
         quest_id: id,
         scope: Scope {
@@ -42,8 +40,14 @@ pub async fn quest(
             min_cohort: shield.least,
             is_capped: counted.begun >= bounds.max_attempts,
         },
-        series: series(shield, &days, &figures.whole, &told.cohort),
-        assessments: with_items(told.assessments, quizzes),
+        series: series(
+            shield,
+            &days,
+            &Buckets::new(days.iter().map(|day| day.day), bucket, period),
+            &figures.whole,
+            &told.cohort,
+        ),
+        assessments: told.assessments,
         title: figures.title,
         cohort: told.cohort,
         steps: told.steps,
@@ -64,14 +68,14 @@ pub struct Told {
 
 impl Told {
     #[must_use]
-    pub fn of(shield: Shield, figures: &Figures) -> Self {
+    pub fn of(shield: Shield, figures: &Figures, quizzes: &[Quiz]) -> Self {
         let is_known = figures.whole.started == 0 || shield.tells(figures.whole.started);
         let mut ladder = shield.ladder(figures.whole.started);
         let (cohort, steps) = funnel(shield, figures, &mut ladder, is_known);
         Self {
             cohort,
             steps,
-            assessments: assessments(shield, figures, &mut ladder, is_known),
+            assessments: assessments(shield, figures, quizzes, &mut ladder, is_known),
             waits: waits(shield, figures, is_known),
             feedback: feedback(shield, figures),
         }
@@ -243,48 +247,57 @@ fn stretches(attempts: &Figures, told: &[StepFunnel], completed: Option<i64>, pl
 
 /// Days of the rollup. Together they are the attempts of the period, which are told as well; and what became of them is
 /// told of the period, or not at all.
-fn series(shield: Shield, days: &[Days], whole: &Whole, cohort: &Cohort) -> Vec<Point> {
-    let all = |count: fn(&Days) -> i64, whole: i64| whole.max(days.iter().map(count).sum());
+fn series(shield: Shield, days: &[Day], by: &Buckets, whole: &Whole, cohort: &Cohort) -> Vec<Point> {
+    let all = |count: fn(&Day) -> i64, whole: i64| whole.max(days.iter().map(count).sum());
     let begun = all(|day| day.attempts, whole.started);
     let completed = all(|day| day.completions, whole.completed);
     let gone = all(|day| day.abandoned, whole.abandoned);
-    let held =
-        |told: &[bool], of: Option<i64>| -> Vec<bool> { told.iter().map(|is_told| !is_told || of.is_none()).collect() };
     let rows: Vec<[i64; 1]> = days.iter().map(|day| [day.attempts]).collect();
-    let attempts = shield.rows(&rows, [begun], &held(&vec![true; days.len()], cohort.started));
+    let attempts = by.tell(shield, &rows, [begun], &by.all().only_if(cohort.started.is_some()));
     let rows: Vec<[i64; 2]> = days.iter().map(|day| [day.completions, day.attempts - day.completions]).collect();
-    let completions = shield.rows(&rows, [completed, begun - completed], &held(&attempts, cohort.completed));
+    let within = attempts.only_if(cohort.completed.is_some());
+    let completions = by.tell(shield, &rows, [completed, begun - completed], &within);
     let of_day =
-        |day: &Days| [day.abandoned, day.attempts - day.abandoned, day.attempts - day.abandoned - day.completions];
+        |day: &Day| [day.abandoned, day.attempts - day.abandoned, day.attempts - day.abandoned - day.completions];
     let rows: Vec<[i64; 3]> = days.iter().map(of_day).collect();
-    let rates =
-        shield.rows(&rows, [gone, begun - gone, begun - gone - completed], &held(&completions, cohort.abandoned));
-    days.iter()
-        .enumerate()
-        .map(|(at, day)| {
-            let total = Some(day.attempts).filter(|_| attempts[at]);
-            let is_told = total.is_some_and(|total| shield.tells(total));
+    let within = completions.only_if(cohort.abandoned.is_some());
+    let rates = by.tell(shield, &rows, [gone, begun - gone, begun - gone - completed], &within);
+    let total = by.sums(days.iter().map(|day| day.attempts));
+    let done = by.sums(days.iter().map(|day| day.completions));
+    let minutes = by.means(days.iter().map(|day| (day.minutes, day.completions)));
+    let tries = by.means(days.iter().map(|day| (day.tries, day.completions)));
+    let rate = by.means(days.iter().map(|day| (day.rate, day.attempts)));
+    let engagement = by.means(days.iter().map(|day| (day.engagement, day.attempts)));
+    // A mean that goes on from day to day: two of them would show the voices between them.
+    let last = days.iter().rposition(|day| day.difficulty.is_some());
+    let last = last.filter(|_| cohort.started.is_some_and(|started| shield.tells(started)));
+    (by.begins.iter().enumerate())
+        .map(|(at, begins)| {
+            let attempts = Some(total[at]).filter(|_| attempts.buckets[at]);
+            let is_told = attempts.is_some_and(|attempts| shield.tells(attempts));
             // Of nobody nobody has completed.
-            let completed = Some(day.completions).filter(|_| completions[at] || total == Some(0));
+            let completed = Some(done[at]).filter(|_| completions.buckets[at] || attempts == Some(0));
             let has_times = completed.is_some_and(|completed| shield.tells(completed));
-            let has_rate = is_told && rates[at];
+            let has_rate = is_told && rates.buckets[at];
+            let difficulty = last.filter(|last| by.at(*last) == at).and_then(|last| days[last].difficulty);
             Point {
-                from: day.begins,
-                total_attempts: total,
+                from: *begins,
+                total_attempts: attempts,
                 successful_completions: completed,
-                average_completion_time_minutes: rounded(day.minutes, 2).filter(|_| has_times),
-                average_attempts_to_complete: rounded(day.tries, 2).filter(|_| has_times),
-                abandonment_rate: rounded(day.rate, 4).filter(|_| has_rate),
-                difficulty_rating: rounded(day.difficulty, 2).filter(|_| is_told),
-                engagement_score: rounded(day.engagement, 2).filter(|_| is_told),
-                is_suppressed: total.is_none() || completed.is_none() || (day.attempts > 0 && !has_rate),
+                average_completion_time_minutes: rounded(minutes[at], 2).filter(|_| has_times),
+                average_attempts_to_complete: rounded(tries[at], 2).filter(|_| has_times),
+                abandonment_rate: rounded(rate[at], 4).filter(|_| has_rate),
+                difficulty_rating: rounded(difficulty, 2),
+                // Few values make it up: it would give away how many have completed it.
+                engagement_score: rounded(engagement[at], 2).filter(|_| is_told && completions.buckets[at]),
+                is_suppressed: attempts.is_none() || completed.is_none() || (total[at] > 0 && !has_rate),
             }
         })
         .collect()
 }
 
 /// Who waits is open, or has used up all tries and may be idle. Of a unit, those who wait and those who have not done it
-/// and do not wait are parts of one whole.
+/// and do not wait are parts of one whole. Mostly one waits at one unit only, so that all waits are such parts, too.
 fn waits(shield: Shield, attempts: &Figures, is_known: bool) -> Vec<Wait> {
     let (whole, open) = (&attempts.whole, attempts.open());
     let mut waits = Vec::new();
@@ -313,47 +326,56 @@ fn waits(shield: Shield, attempts: &Figures, is_known: bool) -> Vec<Wait> {
         let kinds = [(WaitKind::Grade, assessment.awaiting_grade), (WaitKind::Tries, assessment.out_of_tries)];
         add(None, Some(assessment.id), &assessment.key, assessment.tried - assessment.passed, &kinds);
     }
+    let of_all = |wait: &Wait| {
+        let learners = wait.learners.unwrap_or_default();
+        [if wait.kind == WaitKind::Tries { 0 } else { learners }, learners]
+    };
+    let rows: Vec<[i64; 2]> = waits.iter().map(of_all).collect();
+    let is_any_open = rows.iter().any(|[open, _]| *open > 0);
+    let all = [if is_any_open { open } else { 0 }, open + whole.idle];
+    let told = shield.rows(&rows, all, &vec![false; rows.len()]);
+    for (wait, _) in waits.iter_mut().zip(told).filter(|(_, is_told)| !is_told) {
+        wait.learners = None;
+    }
     waits
 }
 
-/// Those who tried or passed are rungs of the ladder, too: an assessment follows the steps, and the quest's end follows it.
-fn assessments(shield: Shield, figures: &Figures, ladder: &mut Ladder, is_known: bool) -> Vec<AssessmentFigures> {
+/// Those who tried, who passed and who have a graded try, which items are told over, are rungs of the ladder, too: an
+/// assessment follows the steps, and the quest's end follows it.
+fn assessments(
+    shield: Shield,
+    figures: &Figures,
+    quizzes: &[Quiz],
+    ladder: &mut Ladder,
+    is_known: bool,
+) -> Vec<AssessmentFigures> {
     let mut told = |of: &Assessment| {
-        // Items are told over those whose try is graded.
-        let is_safe = is_known && shield.is_safe(of.tried - of.graded);
-        let tried = Some(of.tried).filter(|_| is_safe).and_then(|tried| ladder.tell(tried));
+        let tried = Some(of.tried).filter(|_| is_known).and_then(|tried| ladder.tell(tried));
         let passed = tried.and_then(|_| ladder.tell(of.passed));
-        let is_told = tried.is_some_and(|tried| shield.tells(tried));
-        let are_judged_safe = shield.part(of.judged, of.tried).is_some()
-            && shield.is_safe(of.judged - of.passed)
-            && shield.is_safe(of.tried - of.judged - of.awaiting_grade);
+        let graded = tried.and_then(|_| ladder.tell(of.graded));
+        let is_rest_safe = shield.is_safe(of.tried - of.judged - of.awaiting_grade);
+        let judged = passed.filter(|_| is_rest_safe).and_then(|_| ladder.tell(of.judged));
+        let quiz = quizzes.iter().find(|quiz| quiz.assessment_id == of.id);
+        let items = quiz
+            .map_or_else(Vec::new, |quiz| quiz.items(shield, graded.filter(|_| passed.is_some() || !quiz.is_of_one())));
+        // The mean of all items would give away the one whose facility is held back.
+        let are_items_told = items.iter().all(|item| item.tries == Some(0) || item.facility.is_some());
+        let has_percent = are_items_told && graded.is_some_and(|graded| shield.tells(graded));
+        let mean_percent = rounded(of.percent, 2).filter(|_| has_percent);
         AssessmentFigures {
             assessment_id: of.id,
             key: of.key.clone(),
             assessment_type: of.assessment_type.clone(),
             tried,
             passed,
-            judged: passed.map(|_| of.judged).filter(|_| are_judged_safe),
-            mean_tries: rounded(of.tries, 2).filter(|_| is_told),
-            mean_percent: rounded(of.percent, 2).filter(|_| is_told && shield.tells(of.graded)),
-            is_suppressed: tried.is_none() || passed.is_none(),
-            items: Vec::new(),
+            judged,
+            mean_tries: rounded(of.tries, 2).filter(|_| tried.is_some_and(|tried| shield.tells(tried))),
+            is_suppressed: tried.is_none() || passed.is_none() || (of.graded > 0 && mean_percent.is_none()),
+            mean_percent,
+            items,
         }
     };
     figures.assessments.iter().map(&mut told).collect()
-}
-
-/// The mean of all items would give away the one whose facility is held back.
-fn with_items(mut assessments: Vec<AssessmentFigures>, quizzes: Vec<Quiz>) -> Vec<AssessmentFigures> {
-    let mut items: HashMap<Uuid, Vec<Item>> =
-        quizzes.into_iter().map(|quiz| (quiz.assessment_id, quiz.items)).collect();
-    for assessment in &mut assessments {
-        assessment.items = items.remove(&assessment.assessment_id).unwrap_or_default();
-        if assessment.items.iter().any(|item| item.tries != Some(0) && item.facility.is_none()) {
-            assessment.is_suppressed |= assessment.mean_percent.take().is_some();
-        }
-    }
-    assessments
 }
 
 fn feedback(shield: Shield, head: &Figures) -> FeedbackFigures {

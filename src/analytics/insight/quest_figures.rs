@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::analytics::period::{Bounds, Bucket, Period};
+use crate::analytics::period::{Bounds, Period};
 
 /// A quest, and how the attempts of the period stand.
 #[derive(Debug)]
@@ -59,10 +59,10 @@ impl Of {
 /// Quests that are looked at together.
 const MAX_QUESTS: i64 = 1_000;
 
-/// Days of `quest_analytics`, summed; the means are weighted by what they are over.
+/// A day of `quest_analytics`.
 #[derive(Debug)]
-pub struct Days {
-    pub begins: chrono::NaiveDate,
+pub struct Day {
+    pub day: chrono::NaiveDate,
     pub attempts: i64,
     pub completions: i64,
     /// Abandoned of the attempts
@@ -132,45 +132,29 @@ pub struct Assessment {
     pub percent: Option<f64>,
 }
 
-/// The quest's rows of the rollup. One statement.
+/// The quest's rows of the rollup, and the days without one up to the last day that it has done: on these nobody began
+/// it. One statement.
 ///
 /// # Errors
 /// The database's.
-pub async fn days(
-    connection: &mut PgConnection,
-    quest: Uuid,
-    period: Period,
-    bucket: Bucket,
-) -> Result<Vec<Days>, sqlx::Error> {
+pub async fn days(connection: &mut PgConnection, quest: Uuid, period: Period) -> Result<Vec<Day>, sqlx::Error> {
     sqlx::query_as!(
-        Days,
+        Day,
         r#"/* analytics:days of a quest */
-           WITH day AS (
-               -- A day that has been computed and has no row had no attempts.
-               SELECT greatest(date_trunc($4, day)::date, $2::date) AS begins, quest_analytics.*
-               FROM generate_series($2::date::timestamp,
-                        least($3, greatest((SELECT done_to FROM analytics_state),
-                                           (SELECT max(date_recorded) FROM quest_analytics WHERE quest_id = $1)))::timestamp,
-                        interval '1 day') AS day
-               LEFT JOIN quest_analytics ON quest_id = $1 AND date_recorded = day::date
-           )
-           SELECT begins AS "begins!", coalesce(sum(total_attempts), 0)::int8 AS "attempts!", coalesce(sum(successful_completions), 0)::int8 AS "completions!",
-                  coalesce(sum(round(abandonment_rate * total_attempts)), 0)::int8 AS "abandoned!",
-                  (sum(average_completion_time_minutes * successful_completions)
-                   / nullif(sum(successful_completions) FILTER (WHERE average_completion_time_minutes IS NOT NULL), 0))::float8 AS minutes,
-                  (sum(average_attempts_to_complete * successful_completions)
-                   / nullif(sum(successful_completions) FILTER (WHERE average_attempts_to_complete IS NOT NULL), 0))::float8 AS tries,
-                  (sum(abandonment_rate * total_attempts)
-                   / nullif(sum(total_attempts) FILTER (WHERE abandonment_rate IS NOT NULL), 0))::float8 AS rate,
-                  (sum(difficulty_rating * total_attempts)
-                   / nullif(sum(total_attempts) FILTER (WHERE difficulty_rating IS NOT NULL), 0))::float8 AS difficulty,
-                  (sum(engagement_score * total_attempts)
-                   / nullif(sum(total_attempts) FILTER (WHERE engagement_score IS NOT NULL), 0))::float8 AS engagement
-           FROM day GROUP BY begins ORDER BY begins"#,
+           SELECT known.day AS "day!", coalesce(total_attempts, 0)::int8 AS "attempts!", coalesce(successful_completions, 0)::int8 AS "completions!",
+                  coalesce(round(abandonment_rate * total_attempts), 0)::int8 AS "abandoned!",
+                  average_completion_time_minutes::float8 AS minutes, average_attempts_to_complete::float8 AS tries,
+                  abandonment_rate::float8 AS rate, difficulty_rating::float8 AS difficulty, engagement_score::float8 AS engagement
+           FROM (SELECT done::date AS day
+                 FROM generate_series($2::date::timestamp,
+                          least($3, coalesce((SELECT done_to FROM analytics_state), '-infinity'))::timestamp, interval '1 day') AS done
+                 UNION
+                 SELECT date_recorded FROM quest_analytics WHERE quest_id = $1 AND date_recorded BETWEEN $2 AND $3) AS known
+                LEFT JOIN quest_analytics ON quest_id = $1 AND date_recorded = known.day
+           ORDER BY known.day"#,
         quest,
         period.from,
-        period.to,
-        bucket.as_str()
+        period.to
     )
     .fetch_all(connection)
     .await

@@ -7,24 +7,57 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::quest_figures::Of;
-use crate::analytics::items::{Given, Item, analyse, items_of};
+use crate::analytics::items::{Given, Item, Questions, analyse, questions};
 use crate::analytics::period::{Bounds, Period};
+use crate::analytics::privacy::Shield;
+use crate::criteria::Item as Asked;
 
 /// Different answers that are looked at in all, the commonest of each item first. What is beyond is left out.
 const MAX_GROUPS: i64 = 50_000;
 /// Quizzes that are looked at together, the most tried ones.
 const MAX_QUIZZES: i64 = 200;
 
-/// A quiz with its items.
+/// A quiz with the answers to its items, before anything of them is told.
 #[derive(Debug)]
 pub struct Quiz {
     pub quest_id: Uuid,
     pub assessment_id: Uuid,
-    pub key: String,
-    pub items: Vec<Item>,
+    questions: Questions,
+    given: Vec<Given>,
+    /// Newest tries that are looked at
+    max_tries: i64,
 }
 
-/// The item analysis of quizzes over the first graded try of each attempt of the period. One statement.
+impl Quiz {
+    /// Its item analysis, where so many learners with a graded try are told; where they are not, all is held back. Those
+    /// who got an item are a part of them; and where items are drawn, the tries of all items add up to a known number.
+    #[must_use]
+    pub fn items(&self, shield: Shield, graded: Option<i64>) -> Vec<Item> {
+        let mut by_item: HashMap<&str, Vec<&Given>> = HashMap::new();
+        for group in &self.given {
+            by_item.entry(group.item_id.as_str()).or_default().push(group);
+        }
+        let items = &self.questions.items;
+        let of = |item: &Asked| by_item.get(item.id.as_str()).map_or(&[][..], Vec::as_slice);
+        let tries: Vec<[i64; 1]> = items.iter().map(|item| [of(item).iter().map(|group| group.tries).sum()]).collect();
+        let graded = graded.map(|graded| graded.min(self.max_tries));
+        let is_part = |tries: i64| graded.is_some_and(|graded| shield.part(tries, graded).is_some());
+        let mut told: Vec<bool> = tries.iter().map(|[tries]| is_part(*tries)).collect();
+        if self.questions.drawn < items.len() {
+            let held: Vec<bool> = told.iter().map(|is_told| !is_told).collect();
+            told = shield.rows(&tries, [tries.iter().flatten().sum()], &held);
+        }
+        items.iter().zip(told).map(|(item, is_told)| analyse(shield, item, of(item), is_told)).collect()
+    }
+
+    /// Whether a try has one item only: who gets it right passes.
+    #[must_use]
+    pub const fn is_of_one(&self) -> bool {
+        self.questions.drawn == 1
+    }
+}
+
+/// Answers to quizzes in the first graded try of each attempt of the period. One statement.
 ///
 /// # Errors
 /// The database's.
@@ -34,15 +67,17 @@ pub async fn quizzes(
     period: Period,
     bounds: &Bounds,
 ) -> Result<Vec<Quiz>, sqlx::Error> {
-    let rows = groups(connection, of, period, bounds).await?;
-    let mut quizzes: Vec<(Quiz, Value)> = Vec::new();
+    let mut quizzes = Vec::new();
     let mut given: HashMap<Uuid, Vec<Given>> = HashMap::new();
-    for row in rows {
+    for row in groups(connection, of, period, bounds).await? {
         match row.item_id {
-            None => quizzes.push((
-                Quiz { quest_id: row.quest_id, assessment_id: row.assessment_id, key: row.key, items: Vec::new() },
-                row.answer.unwrap_or_default(),
-            )),
+            None => quizzes.push(Quiz {
+                quest_id: row.quest_id,
+                assessment_id: row.assessment_id,
+                questions: questions(&row.answer.unwrap_or_default()),
+                given: Vec::new(),
+                max_tries: bounds.max_tries,
+            }),
             Some(item_id) => given.entry(row.assessment_id).or_default().push(Given {
                 item_id,
                 answer: row.answer,
@@ -53,28 +88,16 @@ pub async fn quizzes(
             }),
         }
     }
-    let shield = bounds.shield;
-    Ok(quizzes
-        .into_iter()
-        .map(|(mut quiz, configuration)| {
-            let groups = given.remove(&quiz.assessment_id).unwrap_or_default();
-            let mut by_item: HashMap<&str, Vec<&Given>> = HashMap::new();
-            for group in &groups {
-                by_item.entry(group.item_id.as_str()).or_default().push(group);
-            }
-            let items = items_of(&configuration);
-            let of = |item: &str| by_item.get(item).map_or(&[][..], Vec::as_slice);
-            quiz.items = items.iter().map(|item| analyse(shield, item, of(&item.id))).collect();
-            quiz
-        })
-        .collect())
+    for quiz in &mut quizzes {
+        quiz.given = given.remove(&quiz.assessment_id).unwrap_or_default();
+    }
+    Ok(quizzes)
 }
 
 /// A quiz (without `item_id`; its configuration is the answer), or equal answers to one of its items.
 struct Row {
     quest_id: Uuid,
     assessment_id: Uuid,
-    key: String,
     item_id: Option<String>,
     answer: Option<Value>,
     tries: i64,
@@ -114,7 +137,7 @@ async fn groups(
                WHERE submission.status = 'graded' AND submission.item_ids <> '{}' AND submission.submission_data ? 'answers'
                ORDER BY submission.attempt_id, submission.assessment_id, submission.attempt_number
            ), quiz AS MATERIALIZED (
-               SELECT assessment.quest_id, assessment.id, assessment.key, assessment.configuration,
+               SELECT assessment.quest_id, assessment.id, assessment.configuration,
                       ARRAY(SELECT item ->> 'id' FROM jsonb_array_elements(assessment.configuration -> 'items') AS item) AS ids,
                       ARRAY(SELECT (item ->> 'points')::float8 FROM jsonb_array_elements(assessment.configuration -> 'items') AS item) AS points
                FROM (SELECT assessment_id, count(*) AS tries FROM first GROUP BY assessment_id) AS tried
@@ -141,11 +164,11 @@ async fn groups(
            ), commonest AS (
                SELECT * FROM alike ORDER BY rank, assessment_id, item_id LIMIT $9
            )
-           SELECT quest_id AS "quest_id!", id AS "assessment_id!", key AS "key!", NULL AS item_id, configuration AS answer,
+           SELECT quest_id AS "quest_id!", id AS "assessment_id!", NULL AS item_id, configuration AS answer,
                   0::int8 AS "tries!", 0::int8 AS "best!", 0::float8 AS "total!", 0::float8 AS "squares!"
            FROM quiz
            UNION ALL
-           SELECT quiz.quest_id, quiz.id, '', item_id, answer, tries, best, total, squares
+           SELECT quiz.quest_id, quiz.id, item_id, answer, tries, best, total, squares
            FROM commonest JOIN quiz ON quiz.id = commonest.assessment_id"#,
         quest,
         period.from,
