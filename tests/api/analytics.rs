@@ -671,9 +671,9 @@ async fn nothing_small_follows(pool: &PgPool, author: &Client, first: &str, last
         let told =
             author.get(&format!("/v1/{kind}/{}/analytics{}", text(&row["id"]), text(&row["query"]))).await.expect(200);
         if kind == "quests" {
-            quest_hides(&told)
+            quest_hides(&told);
         } else {
-            path_hides(&told)
+            path_hides(&told);
         }
         if told["bucket"] != "day" {
             let by_day = format!("/v1/{kind}/{}/analytics?from={first}&to={last}", text(&row["id"]));

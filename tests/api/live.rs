@@ -279,8 +279,8 @@ async fn a_slow_reader_is_dropped_without_harm_and_resumes() {
 
 #[tokio::test]
 async fn an_event_committed_through_one_replica_reaches_a_stream_on_another_within_a_second() {
-    across_replicas(None).await;
-    across_replicas(Some(amqp_url())).await;
+    Box::pin(across_replicas(None)).await;
+    Box::pin(across_replicas(Some(amqp_url()))).await;
 }
 
 async fn across_replicas(amqp_url: Option<String>) {
