@@ -30,7 +30,13 @@ async fn services_read_a_learners_lists_without_the_notes() {
     assert_eq!(told, own, "else they are the learner's own");
     let completed = other.get(&format!("{at}?status=Completed&limit=1")).await.expect(200);
     assert_eq!(completed["items"][0]["questId"], first["id"]);
-    assert_eq!(other.all(&format!("/v1/learners/{}/learning-paths", learner.id)).await, Vec::<Value>::new());
+    let enrolled = format!("/v1/learners/{}/learning-paths", learner.id);
+    assert_eq!(other.all(&enrolled).await, Vec::<Value>::new());
+    let path = crate::enrollments::path(&pool, "Path", &[(&first, true, Value::Null)]).await;
+    learner.post(&format!("/v1/learning-paths/{path}/enrollment"), json!({})).await.expect(201);
+    let told = other.all(&enrolled).await;
+    assert_eq!(told.len(), 1);
+    assert_eq!(told, learner.all("/v1/me/learning-paths").await);
     assert_eq!(other.all(&format!("/v1/learners/{}/attempts", Uuid::new_v4())).await, Vec::<Value>::new());
     for path in ["attempts", "learning-paths"] {
         learner.get(&format!("/v1/learners/{}/{path}", learner.id)).await.problem(403, "forbidden");
