@@ -195,6 +195,23 @@ async fn who_lacks_two_prerequisites_is_no_small_group() {
 }
 
 #[tokio::test]
+async fn who_neither_began_a_quest_nor_waits_at_it_is_no_small_group() {
+    let pool = database().await;
+    let service = Service::start(&pool).await;
+    let author = service.author();
+    let (quest, one, later) =
+        (author.quest("Quest", 1, 10).await, author.quest("One", 1, 10).await, author.quest("Later", 1, 10).await);
+    author.needs(&quest, &[&one]).await.expect(200);
+    let path = path_of_quests(&author, &[(&quest, true), (&later, true)]).await;
+    // Of 30, 13 lack the one, and 14 have completed the quest: 3 could begin it.
+    enrolled(&pool, &path, 30, 0, &[(&one, 14, 30), (&quest, 17, 30)]).await;
+    let told = author.get(&of_path(&path)).await.expect(200);
+    path_hides(&told);
+    assert_eq!(json!(columns(&told["waits"], &["learners"])), json!([[13]]));
+    assert_eq!(told["quests"][0]["started"], Value::Null, "{told:#}");
+}
+
+#[tokio::test]
 async fn who_waits_nowhere_is_no_small_group() {
     let pool = database().await;
     let service = Service::start(&pool).await;

@@ -184,7 +184,10 @@ fn quest(
             shield.part(learners, whole.enrolled).filter(|_| is_safe)
         }
     };
-    let started = rung(ladder, place.started).filter(|_| is_known);
+    // Nor are those a small group who have not begun it and do not wait at it either.
+    let mut here = waits.iter().filter(|wait| wait.quest_id == place.quest_id).filter_map(|wait| wait.learners);
+    let is_rest_safe = here.all(|waiting| shield.is_safe(whole.enrolled - place.started - waiting));
+    let started = if is_known && is_rest_safe { rung(ladder, place.started) } else { None };
     let completed = parts[0].filter(|_| started.is_some()).and_then(|completed| rung(ladder, completed));
     let abandoned = parts[1].filter(|_| started.is_some());
     let needs = place.needs.as_deref().unwrap_or_default();
