@@ -241,7 +241,17 @@ pub async fn in_time<T, E: From<sqlx::Error>>(
     config: &DatabaseConfig,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
-    let patience = Duration::from_millis(config.database_transaction_timeout_ms);
+    within(Duration::from_millis(config.database_transaction_timeout_ms), work).await
+}
+
+/// The same with a patience of its own.
+///
+/// # Errors
+/// The work's, or that it took longer.
+pub async fn within<T, E: From<sqlx::Error>>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
     tokio::time::timeout(patience, work).await.unwrap_or_else(|_| Err(silent().into()))
 }
 

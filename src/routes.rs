@@ -2,15 +2,14 @@
 
 use std::sync::OnceLock;
 
-use crate::analytics::http::Creator;
-use crate::analytics::tables::{PathTable, QuestTable};
 use axum::Router;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::admin::http as admin;
-use crate::analytics::http as analytics;
+use crate::analytics::http::{self as analytics, Creator};
+use crate::analytics::tables::{PathTable, QuestTable};
 use crate::app::App;
 use crate::assessments::http::{authoring as assessments, grading, peer, regrade, tries};
 use crate::asyncapi::http as contracts;

@@ -356,10 +356,7 @@ async fn in_time<T>(
     config: &AnalyticsConfig,
     asked: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
-    let patience = Duration::from_secs(u64::from(config.analytics_day_timeout_seconds) + 10);
-    let silent =
-        || sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database has fallen silent"));
-    tokio::time::timeout(patience, asked).await.map_err(|_| silent())?
+    db::within(Duration::from_secs(u64::from(config.analytics_day_timeout_seconds) + 10), asked).await
 }
 
 async fn timed(

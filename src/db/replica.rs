@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{pool_at, silent};
+use super::{pool_at, within};
 use crate::config::{DatabaseConfig, ReadConfig};
 
 /// Longest that the replica may take to answer, also where older answers would do: the primary is there.
@@ -119,7 +119,7 @@ impl Replica {
 
 impl Replica {
     async fn in_time<T>(&self, asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-        tokio::time::timeout(self.patience(), asked).await.unwrap_or_else(|_| Err(silent()))
+        within(self.patience(), asked).await
     }
 }
 

@@ -188,7 +188,7 @@ impl Known {
     }
 }
 
-/// How long an address that has failed is left in peace.
+/// How long an address that has failed is left in peace while no key is known.
 const AFTER_FAILURE: TimeDelta = TimeDelta::seconds(1);
 
 /// The keys of a set that we can use; what we cannot is for others.

@@ -263,11 +263,10 @@ impl Submitted {
     #[must_use]
     pub fn for_learner(&self, now: DateTime<Utc>) -> Submission {
         let mut seen = self.submission.clone();
-        let Ok(rules) = self.rules() else {
+        let Some((rules, shows)) = self.shown(now) else {
             self.hide_score(&mut seen);
             return seen;
         };
-        let shows = shown_to(&rules, &self.tries, self.extra_tries, self.passed_at.is_some(), now);
         if shows.score {
             seen.peer_reviews = self.anonymous_reviews();
         } else {
@@ -282,9 +281,7 @@ impl Submitted {
     /// Grades that another has replaced since, where its learner may see the grade now; who graded is not told.
     #[must_use]
     pub fn replaced_grades(&self, now: DateTime<Utc>) -> Vec<Value> {
-        let shows_score = self
-            .rules()
-            .is_ok_and(|rules| shown_to(&rules, &self.tries, self.extra_tries, self.passed_at.is_some(), now).score);
+        let shows_score = self.shown(now).is_some_and(|(_, shows)| shows.score);
         let replaced = if shows_score { self.history.split_last() } else { None };
         let without_names = |grading: &Grading| {
             let mut grading = serde_json::json!(grading);
@@ -292,6 +289,13 @@ impl Submitted {
             grading
         };
         replaced.map_or_else(Vec::new, |(_, replaced)| replaced.iter().map(without_names).collect())
+    }
+
+    /// The rules, and what its learner may see by them now.
+    fn shown(&self, now: DateTime<Utc>) -> Option<(Rules, Shows)> {
+        let rules = self.rules().ok()?;
+        let shows = shown_to(&rules, &self.tries, self.extra_tries, self.passed_at.is_some(), now);
+        Some((rules, shows))
     }
 
     fn hide_score(&self, seen: &mut Submission) {
