@@ -6,6 +6,7 @@ use lapin::options::{
     BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::uri::AMQPUri;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
 use tokio::time::Instant;
 use tracing::Span;
@@ -113,6 +114,19 @@ pub struct Link {
     timeout: Duration,
 }
 
+/// Bytes of a frame, where the URL does not say `?frame_max=`. Lapin keeps two buffers of 32 frames each.
+const FRAME_MAX: u32 = 32 * 1024;
+
+/// A connection for messages whose properties fit into a frame, as ours do. Their bodies are split as needed.
+///
+/// # Errors
+/// When the broker refuses, or the URL is none.
+pub async fn connect(url: &str, name: &str) -> lapin::Result<Connection> {
+    let mut uri: AMQPUri = url.parse().map_err(std::io::Error::other)?;
+    uri.query.frame_max.get_or_insert(FRAME_MAX);
+    Connection::connect_uri(uri, ConnectionProperties::default().with_connection_name(name.into())).await
+}
+
 impl Link {
     /// Connects and declares what we publish to.
     ///
@@ -121,8 +135,7 @@ impl Link {
     pub async fn open(url: &str, config: &BrokerConfig) -> Result<Self, PublishError> {
         let timeout = config.timeout();
         let open = async {
-            let properties = ConnectionProperties::default().with_connection_name("quests-relay".into());
-            let connection = Connection::connect(url, properties).await?;
+            let connection = connect(url, "quests-relay").await?;
             let channel = connection.create_channel().await?;
             topology(&channel, config).await?;
             channel.confirm_select(ConfirmSelectOptions::default()).await?;

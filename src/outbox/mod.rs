@@ -14,7 +14,7 @@ mod relay;
 mod replay;
 
 pub use backlog::measure;
-pub use broker::{Link, topology};
+pub use broker::{Link, connect, topology};
 pub use enqueue::{Pending, enqueue};
 pub use erase::erase;
 pub use events::Event;

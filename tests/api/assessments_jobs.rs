@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::assessments::{quiet, with};
-use crate::harness::{Client, Service, execute, rows, text};
+use crate::harness::{Client, Service, database, execute, rows, text};
 use crate::peer_reviews::class;
 
 /// Learners in the order of their ids, in which jobs go.
@@ -27,8 +27,9 @@ async fn statuses(pool: &PgPool) -> Vec<Value> {
     rows(pool, sql).await.into_iter().map(|row| json!([row["status"], row["n"]])).collect()
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_result_that_cannot_be_applied_holds_back_no_other(pool: PgPool) {
+#[tokio::test]
+async fn a_result_that_cannot_be_applied_holds_back_no_other() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let author = service.author();
     let grader = service.client_as(Uuid::new_v4(), &["service"]);
@@ -53,8 +54,9 @@ async fn a_result_that_cannot_be_applied_holds_back_no_other(pool: PgPool) {
     assert_eq!(statuses(&pool).await, [json!(["graded", 4])]);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn work_that_cannot_be_given_to_a_grader_holds_back_no_other(pool: PgPool) {
+#[tokio::test]
+async fn work_that_cannot_be_given_to_a_grader_holds_back_no_other() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let author = service.author();
     let (_, _, learners) = class(&service, &author, json!({}), 4).await;
@@ -65,8 +67,9 @@ async fn work_that_cannot_be_given_to_a_grader_holds_back_no_other(pool: PgPool)
     assert_eq!(statuses(&pool).await, [json!(["awaitingGrade", 3]), json!(["inPeerReview", 1])]);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn an_assessment_whose_reviews_cannot_be_handed_out_holds_back_no_other(pool: PgPool) {
+#[tokio::test]
+async fn an_assessment_whose_reviews_cannot_be_handed_out_holds_back_no_other() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let author = service.author();
     let mut ids = Vec::new();
@@ -83,8 +86,9 @@ async fn an_assessment_whose_reviews_cannot_be_handed_out_holds_back_no_other(po
     assert_eq!(rows(&pool, "SELECT assessment_id FROM peer_allocations").await, [json!({"assessment_id": ids[0]})]);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn work_that_its_reviews_cannot_grade_holds_back_no_other(pool: PgPool) {
+#[tokio::test]
+async fn work_that_its_reviews_cannot_grade_holds_back_no_other() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let author = service.author();
     let (_, _, learners) = class(&service, &author, json!({}), 4).await;
@@ -106,8 +110,9 @@ async fn work_that_its_reviews_cannot_grade_holds_back_no_other(pool: PgPool) {
     assert_eq!(statuses(&pool).await, [json!(["graded", 4])]);
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_timed_try_that_cannot_be_handed_in_holds_back_no_other(pool: PgPool) {
+#[tokio::test]
+async fn a_timed_try_that_cannot_be_handed_in_holds_back_no_other() {
+    let pool = database().await;
     let service = quiet(&pool).await;
     let author = service.author();
     let timed = with(crate::assessments::quiz(&[("a", true)]), json!({"timeLimitSeconds": 60}));

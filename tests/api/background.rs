@@ -63,9 +63,9 @@ async fn who_has_done_what_conditions_count_is_found_without_being_enrolled() {
 #[expect(clippy::disallowed_methods, reason = "DDL of the test's own")]
 async fn refused(pool: &PgPool, write: &str, learner: &Client) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$;
-         CREATE TRIGGER refuse {write} FOR EACH ROW
-             WHEN (NEW.auth_user_id = '{}') EXECUTE FUNCTION refuse();",
+        "CREATE FUNCTION test_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$;
+         CREATE TRIGGER test_refuse {write} FOR EACH ROW
+             WHEN (NEW.auth_user_id = '{}') EXECUTE FUNCTION test_refuse();",
         learner.id
     )))
     .execute(pool)
@@ -73,8 +73,9 @@ async fn refused(pool: &PgPool, write: &str, learner: &Client) {
     .unwrap();
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn one_who_cannot_be_judged_is_passed_over(pool: PgPool) {
+#[tokio::test]
+async fn one_who_cannot_be_judged_is_passed_over() {
+    let pool = database().await;
     let service = quiet(&pool, Vec::new()).await;
     let author = service.author();
     let (first, later, timed) =
@@ -100,7 +101,7 @@ async fn one_who_cannot_be_judged_is_passed_over(pool: PgPool) {
         assert_eq!(announced(&pool, learner).await, expected, "{number}");
     }
     // It is tried again later, when what was in the way is gone.
-    execute(&pool, "DROP TRIGGER refuse ON quest_unlocks".to_owned()).await;
+    execute(&pool, "DROP TRIGGER test_refuse ON quest_unlocks".to_owned()).await;
     service.wait(3600);
     service.work_in_background().await;
     assert_eq!(announced(&pool, &learners[2]).await, ["In time"]);
@@ -113,14 +114,15 @@ async fn run(pool: &PgPool, sql: &str) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(pool).await.unwrap();
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn old_keys_go_in_batches(pool: PgPool) {
+#[tokio::test]
+async fn old_keys_go_in_batches() {
+    let pool = database().await;
     run(
         &pool,
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        "CREATE FUNCTION test_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
              IF (SELECT count(*) FROM removed) > 1000 THEN RAISE 'too many at once'; END IF; RETURN NULL; END $$;
-         CREATE TRIGGER refuse AFTER DELETE ON idempotency_keys REFERENCING OLD TABLE AS removed
-             FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+         CREATE TRIGGER test_refuse AFTER DELETE ON idempotency_keys REFERENCING OLD TABLE AS removed
+             FOR EACH STATEMENT EXECUTE FUNCTION test_refuse();
          INSERT INTO idempotency_keys (auth_user_id, key, fingerprint, status, headers, body, created_at)
          SELECT gen_random_uuid(), 'k', '', 201, '[]', '', '2026-08-01' FROM generate_series(1, 2500);
          INSERT INTO idempotency_keys (auth_user_id, key, fingerprint, status, headers, body, created_at)
@@ -137,28 +139,30 @@ async fn old_keys_go_in_batches(pool: PgPool) {
     panic!("old keys are still there");
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn nothing_is_committed_whose_events_are_not(pool: PgPool) {
+#[tokio::test]
+async fn nothing_is_committed_whose_events_are_not() {
+    let pool = database().await;
     let service = quiet(&pool, Vec::new()).await;
     let learner = service.learner();
     let quest = service.author().quest("Lost", 1, 10).await;
     let attempt = learner.attempt(&quest).await;
     run(
         &pool,
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
-         CREATE TRIGGER refuse BEFORE UPDATE ON learners FOR EACH ROW EXECUTE FUNCTION refuse();",
+        "CREATE FUNCTION test_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+         CREATE TRIGGER test_refuse BEFORE UPDATE ON learners FOR EACH ROW EXECUTE FUNCTION test_refuse();",
     )
     .await;
     learner.complete(&attempt, &attempt["steps"][0], Value::Null).await.problem(500, "internal");
     assert_eq!(rows(&pool, "SELECT id FROM reward_grants").await, Vec::<Value>::new());
-    run(&pool, "DROP TRIGGER refuse ON learners").await;
+    run(&pool, "DROP TRIGGER test_refuse ON learners").await;
     learner.complete(&attempt, &attempt["steps"][0], Value::Null).await.expect(200);
     verify(&pool).await;
     service.stop().await;
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn one_whose_attempt_cannot_be_recomputed_is_passed_over(pool: PgPool) {
+#[tokio::test]
+async fn one_whose_attempt_cannot_be_recomputed_is_passed_over() {
+    let pool = database().await;
     let service = quiet(&pool, Vec::new()).await;
     let author = service.author();
     let (quest, later) = (author.quest("Edited", 2, 10).await, author.quest("Edited later", 2, 10).await);
@@ -183,7 +187,7 @@ async fn one_whose_attempt_cannot_be_recomputed_is_passed_over(pool: PgPool) {
     let status = "SELECT count(*) AS done FROM user_quest_attempts WHERE status = 'Completed'";
     assert_eq!(rows(&pool, status).await[0]["done"], json!(8));
     // The learner's own call computes it, when what was in the way is gone.
-    execute(&pool, "DROP TRIGGER refuse ON user_quest_attempts".to_owned()).await;
+    execute(&pool, "DROP TRIGGER test_refuse ON user_quest_attempts".to_owned()).await;
     for (learner, attempt) in attempts {
         assert_eq!(learner.get(&attempt).await.expect(200)["status"], json!("Completed"));
     }

@@ -204,18 +204,16 @@ async fn a_message_waits_while_the_database_refuses_and_is_buried_when_that_goes
     let (author, learner, problem) = (service.author(), service.learner(), Uuid::new_v4());
     let attempt = learner.attempt(&quest_of(&author, "Retry", &[coding(problem)]).await).await;
     // Refuses what is of one learner; the name is the test's own, so that nobody else trips over it.
-    let refuse = format!(
-        "ALTER TABLE evidence ADD CONSTRAINT refused_for_now CHECK (auth_user_id <> '{}') NOT VALID",
-        learner.id
-    );
+    let refuse =
+        format!("ALTER TABLE evidence ADD CONSTRAINT test_refuses CHECK (auth_user_id <> '{}') NOT VALID", learner.id);
     execute(&pool, refuse).await;
     neighbours.verdict(&verdict(learner.id, problem, "refused", "Accepted")).await;
     let dead = neighbours.dead().await;
-    assert!(dead.reason.contains("refused_for_now"), "{}", dead.reason);
+    assert!(dead.reason.contains("test_refuses"), "{}", dead.reason);
     assert_eq!(dead.queue, neighbours.queue("events"));
     assert_eq!(status(&learner, &attempt).await, "InProgress");
     assert!(rows(&pool, "SELECT 1 AS one FROM inbox_messages").await.is_empty(), "its key is free for a second try");
-    execute(&pool, "ALTER TABLE evidence DROP CONSTRAINT refused_for_now".to_owned()).await;
+    execute(&pool, "ALTER TABLE evidence DROP CONSTRAINT test_refuses".to_owned()).await;
     // An operator sends it once more, as it was.
     neighbours.publish("sse", "", &dead.body, BasicProperties::default()).await;
     until("completed", async || status(&learner, &attempt).await == "Completed").await;

@@ -650,10 +650,10 @@ async fn a_path_with_enrolments_is_never_deleted() {
 #[expect(clippy::disallowed_methods, reason = "DDL of the test's own")]
 async fn watch_requests(pool: &PgPool) {
     sqlx::raw_sql(
-        "CREATE TABLE asked (kind TEXT, id UUID);
-         CREATE FUNCTION note_asked() RETURNS trigger LANGUAGE plpgsql AS $$
-         BEGIN INSERT INTO asked VALUES (NEW.target_kind, NEW.target_id); RETURN NEW; END $$;
-         CREATE TRIGGER asked BEFORE INSERT ON reevaluations FOR EACH ROW EXECUTE FUNCTION note_asked();",
+        "CREATE TABLE test_asked (kind TEXT, id UUID);
+         CREATE FUNCTION test_note_asked() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN INSERT INTO test_asked VALUES (NEW.target_kind, NEW.target_id); RETURN NEW; END $$;
+         CREATE TRIGGER test_asked BEFORE INSERT ON reevaluations FOR EACH ROW EXECUTE FUNCTION test_note_asked();",
     )
     .execute(pool)
     .await
@@ -662,13 +662,13 @@ async fn watch_requests(pool: &PgPool) {
 
 #[expect(clippy::disallowed_methods, reason = "a table of the test's own")]
 async fn asked(pool: &PgPool) -> Vec<String> {
-    let sql =
-        "WITH gone AS (DELETE FROM asked RETURNING kind, id) SELECT DISTINCT kind || ' ' || id FROM gone ORDER BY 1";
+    let sql = "WITH gone AS (DELETE FROM test_asked RETURNING kind, id) SELECT DISTINCT kind || ' ' || id FROM gone ORDER BY 1";
     sqlx::query_scalar(sql).fetch_all(pool).await.unwrap()
 }
 
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn publishing_needs_an_active_mandatory_quest_and_judges_learners_anew(pool: PgPool) {
+#[tokio::test]
+async fn publishing_needs_an_active_mandatory_quest_and_judges_learners_anew() {
+    let pool = database().await;
     let service = Service::start(&pool).await;
     let author = service.author();
     let quest = author.draft("Q", 0).await;

@@ -65,5 +65,3 @@ mod tokens;
 mod traces;
 mod unlocks;
 mod user_service;
-
-static MIGRATOR: &sqlx::migrate::Migrator = &quests::db::MIGRATOR;

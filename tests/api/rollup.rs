@@ -328,15 +328,15 @@ async fn days_that_are_over_do_not_wait_for_those_that_change() {
     assert_eq!(rows(&pool, "SELECT done_to FROM analytics_state").await, [json!({"done_to": "2026-09-02"})]);
 }
 
-/// Changes the schema: a database of its own.
-#[sqlx::test(migrator = "crate::MIGRATOR")]
-async fn a_quest_whose_values_cannot_be_stored_does_not_stop_the_others(pool: PgPool) {
+#[tokio::test]
+async fn a_quest_whose_values_cannot_be_stored_does_not_stop_the_others() {
+    let pool = database().await;
     execute(
         &pool,
         "INSERT INTO quests (id, title, description, quest_type, difficulty_level, created_by)
          SELECT md5(n::text)::uuid, 'Quest ' || n, 'd', 'Practice', 'Beginner', gen_random_uuid() FROM generate_series(1, 9) AS n;
          INSERT INTO user_quest_attempts (auth_user_id, quest_id, started_at) SELECT gen_random_uuid(), id, '2026-09-01T10:00Z' FROM quests;
-         ALTER TABLE quest_analytics ADD CONSTRAINT stubborn CHECK (quest_id <> md5('4')::uuid)",
+         ALTER TABLE quest_analytics ADD CONSTRAINT test_stubborn CHECK (quest_id <> md5('4')::uuid)",
     )
     .await;
     let mut connection = pool.acquire().await.unwrap();
@@ -347,7 +347,7 @@ async fn a_quest_whose_values_cannot_be_stored_does_not_stop_the_others(pool: Pg
     let found = rejects(&mut connection, day, day, 10).await.unwrap();
     assert_eq!(found.len(), 1);
     assert!(found[0].attempt_id.is_none() && found[0].reason.contains("stubborn"), "{found:?}");
-    execute(&pool, "ALTER TABLE quest_analytics DROP CONSTRAINT stubborn").await;
+    execute(&pool, "ALTER TABLE quest_analytics DROP CONSTRAINT test_stubborn").await;
     assert_eq!(compute(&mut connection, days[0], Quests::All).await.unwrap().written, 1);
     assert_eq!(rejects(&mut connection, day, day, 10).await.unwrap(), []);
 }

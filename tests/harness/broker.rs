@@ -9,7 +9,8 @@ use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
+use lapin::{BasicProperties, Connection, ExchangeKind};
+use quests::outbox::connect;
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -36,7 +37,7 @@ pub struct Consumer {
 impl Consumer {
     /// Binds a durable queue of its own before anything is published.
     pub async fn start(url: &str, exchange: &str) -> Self {
-        let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+        let connection = connect(url, "test").await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         let mut alternate = FieldTable::default();
         alternate.insert("alternate-exchange".into(), AMQPValue::LongString(format!("{exchange}.unrouted").into()));

@@ -1,17 +1,32 @@
 //! Databases that tests use one after the other: making one costs as much as most tests do.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::sync::{LazyLock, Mutex};
 
 use quests::db::MIGRATOR;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, PgPool, Postgres};
+use tokio::runtime::{Builder, Runtime};
 
-/// Empties the tables that have rows. Deleting costs less than new files, and with the role of a replica no
-/// trigger minds the order; who may not take that role truncates.
-const EMPTY: &str = "
+use super::{CONNECTIONS, config, url_of};
+
+/// Drops what tests have added to the schema, and empties the tables that have rows. Deleting costs less than new
+/// files, and with the role of a replica no trigger minds the order; who may not take that role truncates.
+const CLEAR: &str = r"
     DO $$
     DECLARE one text; has_rows boolean; used text[] := '{}'; may_delete boolean := true;
     BEGIN
+        FOR one IN SELECT format('FUNCTION %s CASCADE', oid::regprocedure) FROM pg_proc WHERE proname LIKE 'test\_%'
+                   UNION ALL
+                   SELECT format('TABLE %s', oid::regclass) FROM pg_class WHERE relkind = 'r' AND relname LIKE 'test\_%' LOOP
+            EXECUTE 'DROP ' || one;
+        END LOOP;
+        FOR one IN SELECT format('%s DROP CONSTRAINT %I', conrelid::regclass, conname) FROM pg_constraint
+                   WHERE conname LIKE 'test\_%' LOOP
+            EXECUTE 'ALTER TABLE ' || one;
+        END LOOP;
         BEGIN
             SET LOCAL session_replication_role = replica;
         EXCEPTION WHEN insufficient_privilege THEN may_delete := false;
@@ -26,38 +41,146 @@ const EMPTY: &str = "
         IF used <> '{}' THEN EXECUTE 'TRUNCATE ' || array_to_string(used, ', ') || ' CASCADE'; END IF;
     END $$";
 
+/// What the connections of all tests are read and written by: a test's own runtime ends with it, and would take them
+/// along.
+static KEEPER: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
+
+/// Databases that no test uses at the moment.
+static FREE: Mutex<Vec<Place>> = Mutex::new(Vec::new());
+
+/// Pools for the services of the tests that run, by database.
+static FOR_SERVICES: Mutex<BTreeMap<String, PgPool>> = Mutex::new(BTreeMap::new());
+
+/// A database, and connections that stay open from test to test: to open them, and to plan every statement anew on
+/// each, would take longer than most tests do.
+struct Place {
+    name: String,
+    /// Of the tests themselves
+    pool: PgPool,
+    /// Of the service that they start
+    service: PgPool,
+    /// Holds the lock by which no other process takes this database.
+    _lock: PgConnection,
+}
+
+/// A place in use; free again when the runtime of its test ends.
+struct Used(Option<Place>);
+
+impl Drop for Used {
+    fn drop(&mut self) {
+        let place = self.0.take().expect("it is dropped once");
+        FOR_SERVICES.lock().unwrap().remove(&place.name);
+        FREE.lock().unwrap().push(place);
+    }
+}
+
 /// A migrated database without rows that nobody else uses for as long as the test's runtime lives.
 ///
-/// A test that changes the schema takes `#[sqlx::test]`, which makes a database and drops it.
+/// What a test adds to the schema it calls `test_…`: that is dropped before the next one. A test that changes more
+/// takes `#[sqlx::test]`, which makes a database and drops it.
 pub async fn database() -> PgPool {
-    let url = std::env::var("DATABASE_URL").expect("DATABASE_URL: run the tests with `make test`");
-    // As with the service itself: compiling or planning a statement anew takes longer than running it.
-    let main =
-        PgConnectOptions::from_str(&url).unwrap().options([("jit", "off"), ("plan_cache_mode", "force_generic_plan")]);
-    let mut keeper = main.connect().await.unwrap();
-    let prefix = format!("{}_test_{}_", main.get_database().unwrap_or("postgres"), schema());
-    for number in 0.. {
-        let name = format!("{prefix}{number}");
-        let is_ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))")
-            .bind(&name)
-            .fetch_one(&mut keeper)
-            .await
-            .unwrap();
-        if is_ours {
-            if number == 0 {
-                drop_outdated(&mut keeper, &prefix).await;
+    let free = FREE.lock().unwrap().pop();
+    let found = KEEPER.spawn(async move {
+        let place = match free {
+            Some(place) => place,
+            None => Place::take().await,
+        };
+        place.clear().await;
+        place
+    });
+    let place = found.await.unwrap();
+    let pool = place.pool.clone();
+    give_back(&place.name, place.service.clone());
+    let used = Used(Some(place));
+    tokio::spawn(async move {
+        std::future::pending::<()>().await;
+        drop(used);
+    });
+    pool
+}
+
+/// The pool for one service with ordinary settings over this database, if nobody has it yet.
+pub fn for_service(database: &str) -> Option<PgPool> {
+    FOR_SERVICES.lock().unwrap().remove(database)
+}
+
+/// When that service has stopped.
+pub fn give_back(database: &str, pool: PgPool) {
+    FOR_SERVICES.lock().unwrap().insert(database.to_owned(), pool);
+}
+
+impl Place {
+    /// The first that no other process has.
+    async fn take() -> Self {
+        let url = std::env::var("DATABASE_URL").expect("DATABASE_URL: run the tests with `make test`");
+        let main = PgConnectOptions::from_str(&url).unwrap();
+        let mut lock = main.connect().await.unwrap();
+        let prefix = format!("{}_test_{}_", main.get_database().unwrap_or("postgres"), schema());
+        for number in 0.. {
+            let name = format!("{prefix}{number}");
+            let is_ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))")
+                .bind(&name)
+                .fetch_one(&mut lock)
+                .await
+                .unwrap();
+            if is_ours {
+                if number == 0 {
+                    drop_outdated(&mut lock, &prefix).await;
+                }
+                make(&mut lock, &name).await;
+                let options = main.database(&name);
+                let service = config(&[
+                    format!("--database-url={}", url_of(&options)),
+                    format!("--database-max-connections={CONNECTIONS}"),
+                    "--jwt-issuer=nobody".to_owned(),
+                ]);
+                let service = quests::db::pool(&service.database).unwrap();
+                // As with the service itself: compiling or planning a statement anew takes longer than running it.
+                let options = options.options([("jit", "off"), ("plan_cache_mode", "force_generic_plan")]);
+                let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await.unwrap();
+                MIGRATOR.run_direct(None, &mut *pool.acquire().await.unwrap(), false).await.unwrap();
+                return Self { name, pool, service, _lock: lock };
             }
-            let options = main.database(&name);
-            let pool = prepare(&mut keeper, &name, options).await;
-            // The lock goes with the connection, and that with the runtime.
-            tokio::spawn(async move {
-                std::future::pending::<()>().await;
-                drop(keeper);
-            });
-            return pool;
+        }
+        unreachable!("numbers do not end")
+    }
+
+    /// Without what the last test has left: broken connections, those of others, rows.
+    async fn clear(&self) {
+        let mut held = Vec::new();
+        let mut ours = Vec::new();
+        for pool in [&self.pool, &self.service] {
+            for _ in 0..CONNECTIONS {
+                let (connection, pid) = working(pool).await;
+                held.push(connection);
+                ours.push(pid);
+            }
+        }
+        let inside = &mut *held[0];
+        // Who else was in there is gone, or about to be.
+        sqlx::query(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+                     WHERE datname = current_database() AND pid <> ALL ($1)",
+        )
+        .bind(&ours)
+        .execute(&mut *inside)
+        .await
+        .unwrap();
+        sqlx::raw_sql(CLEAR).execute(inside).await.unwrap();
+    }
+}
+
+/// A connection that works, and the process at its other end.
+async fn working(pool: &PgPool) -> (PoolConnection<Postgres>, i32) {
+    loop {
+        let mut connection = pool.acquire().await.unwrap();
+        match sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *connection).await {
+            Ok(pid) => return (connection, pid),
+            // Opened by a test, which took its end along, or closed by one.
+            Err(_) => drop(connection.detach()),
         }
     }
-    unreachable!("numbers do not end")
 }
 
 /// Drops what tests of other migrations have left. One that is in use is left alone.
@@ -86,10 +209,10 @@ fn schema() -> String {
     format!("{:08x}", sum.fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte))))
 }
 
-async fn prepare(keeper: &mut PgConnection, name: &str, options: PgConnectOptions) -> PgPool {
+async fn make(lock: &mut PgConnection, name: &str) {
     let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
         .bind(name)
-        .fetch_one(&mut *keeper)
+        .fetch_one(&mut *lock)
         .await
         .unwrap();
     if !exists {
@@ -97,21 +220,7 @@ async fn prepare(keeper: &mut PgConnection, name: &str, options: PgConnectOption
         for statement in
             [format!("CREATE DATABASE \"{name}\""), format!("ALTER DATABASE \"{name}\" SET synchronous_commit = off")]
         {
-            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *keeper).await.unwrap();
+            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *lock).await.unwrap();
         }
     }
-    // Who was in there is gone, or about to be.
-    sqlx::query("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1")
-        .bind(name)
-        .execute(&mut *keeper)
-        .await
-        .unwrap();
-    let pool = PgPoolOptions::new().max_connections(5).connect_with(options).await.unwrap();
-    let mut inside = pool.acquire().await.unwrap();
-    MIGRATOR.run_direct(None, &mut *inside, false).await.unwrap();
-    if exists {
-        sqlx::raw_sql(EMPTY).execute(&mut *inside).await.unwrap();
-    }
-    drop(inside);
-    pool
 }

@@ -44,6 +44,9 @@ pub fn rounds(few: usize, many: usize) -> usize {
     if std::env::var("QUESTS_SOAK").is_ok() { many } else { few }
 }
 
+/// Of a pool, where a test does not say otherwise.
+pub const CONNECTIONS: u32 = 3;
+
 /// A running service over a database of its own, with a clock that the test moves.
 pub struct Service {
     pub base: String,
@@ -52,6 +55,8 @@ pub struct Service {
     pub exchange: String,
     client: reqwest::Client,
     connections: PgPool,
+    /// The database whose pool for services it has.
+    lent: Option<String>,
     running: Running,
 }
 
@@ -70,7 +75,7 @@ impl Default for Setup {
             amqp_url: None,
             exchange: format!("test.{}", Uuid::new_v4()),
             database_url: None,
-            connections: 5,
+            connections: CONNECTIONS,
             args: Vec::new(),
         }
     }
@@ -115,7 +120,8 @@ impl Service {
     }
 
     pub async fn start_with(pool: &PgPool, setup: Setup) -> Self {
-        let direct = url_of(&pool.connect_options());
+        let options = pool.connect_options();
+        let direct = url_of(&options);
         let database = setup.database_url.clone().unwrap_or_else(|| through_pooler(&direct));
         let mut arguments = vec![
             format!("--database-url={database}"),
@@ -143,6 +149,9 @@ impl Service {
         if !setup.args.iter().any(|arg| arg.starts_with("--inbox-queue=")) {
             arguments.extend(["event-service", "meetings", "users"].map(|other| format!("--{other}-exchange=")));
         }
+        let is_ordinary = database == direct
+            && setup.connections == CONNECTIONS
+            && !setup.args.iter().any(|arg| arg.starts_with("--database-"));
         arguments.extend(setup.args);
         if setup.database_url.is_none() && database != direct {
             arguments.push(format!("--database-direct-url={direct}"));
@@ -151,18 +160,34 @@ impl Service {
         // A broker in the environment is for the tests that ask for it.
         config.broker.amqp_url = setup.amqp_url;
         let clock = Clock::fixed("2026-09-01T08:00:00Z".parse::<DateTime<Utc>>().unwrap());
-        let connections = quests::db::pool(&config.database).unwrap();
+        let lent = is_ordinary.then(|| options.get_database().and_then(database::for_service)).flatten();
+        let (connections, lent) = match lent {
+            Some(connections) => (connections, options.get_database().map(str::to_owned)),
+            None => (quests::db::pool(&config.database).unwrap(), None),
+        };
         let db = Db::new(connections.clone());
         let listener = tokio::net::TcpListener::bind(config.bind_addr).await.unwrap();
         let running = app::start(&config, db, clock.clone(), listener).unwrap();
         let base = format!("http://{}", running.address);
-        Self { base, pool: pool.clone(), clock, exchange: setup.exchange, client: http_client(), connections, running }
+        Self {
+            base,
+            pool: pool.clone(),
+            clock,
+            exchange: setup.exchange,
+            client: http_client(),
+            connections,
+            lent,
+            running,
+        }
     }
 
     /// Lets it finish, and leaves the database.
     pub async fn stop(self) {
         self.running.stop().await;
-        self.connections.close().await;
+        match self.lent {
+            Some(database) => database::give_back(&database, self.connections),
+            None => self.connections.close().await,
+        }
     }
 
     pub fn wait(&self, seconds: i64) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lapin::options::{QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use lapin::{Connection, ConnectionProperties};
+use quests::outbox::connect;
 use serde_json::Value;
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
@@ -122,7 +122,7 @@ impl Consumer {
         execute(pool, CLEAN.to_owned()).await;
         begin(pool).await.unwrap();
         let queue = format!("{exchange}.consumer");
-        let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+        let connection = connect(url, "test").await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
         channel.queue_declare(queue.as_str().into(), durable, FieldTable::default()).await.unwrap();

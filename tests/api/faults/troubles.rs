@@ -7,7 +7,8 @@ use lapin::options::{
     QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
+use lapin::{Channel, Connection, ExchangeKind};
+use quests::outbox::connect;
 use serde_json::Value;
 use sqlx::PgPool;
 
@@ -17,7 +18,7 @@ use crate::harness::broker::Consumer;
 use crate::harness::{Service, Setup, amqp_url, database, rows, verify};
 
 async fn channel() -> (Connection, Channel) {
-    let connection = Connection::connect(&amqp_url(), ConnectionProperties::default()).await.unwrap();
+    let connection = connect(&amqp_url(), "test").await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     (connection, channel)
 }
