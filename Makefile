@@ -8,7 +8,7 @@ services = scripts/services up && settings=$$(scripts/services env) && eval "$$s
 quests = "$${CARGO_TARGET_DIR:-target}/debug/quests"
 
 .DEFAULT_GOAL := help
-.PHONY: help run neighbours test test-contracts test-browser demo soak bench bench-search bench-latency bench-streams bench-analytics try-pgbouncer try-replica try-restore lint openapi prepare env stop reset
+.PHONY: help run neighbours test test-contracts test-demo test-browser demo soak bench bench-search bench-latency bench-streams bench-analytics try-pgbouncer try-replica try-restore lint openapi prepare env stop reset
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -21,17 +21,21 @@ neighbours: ## Run a stand-in for the User Service on http://127.0.0.1:8090
 	@cargo run --quiet --example neighbours
 
 test soak: export LOG_FORMAT ?= pretty
+test: export PROPTEST_CASES ?= 100
 test: ## Run all tests; with ARGS=..., which goes to cargo test, only those of cargo
 	@$(services) && cargo test --lib --bins --tests $(ARGS)
-	$(if $(ARGS),,@$(MAKE) --no-print-directory test-contracts test-browser)
+	$(if $(ARGS),,@$(MAKE) --no-print-directory -j3 test-contracts test-demo test-browser)
 
 test-contracts: ## Check openapi/asyncapi.yaml with AsyncAPI's own parser
 	@scripts/node-modules tests/contracts
 	@cd tests/contracts && npm run --silent test
 
-test-browser: ## Drive the demo page and the Swagger UI in a browser; compare the page with its sources
-	@scripts/node-modules --chromium clients/demo tests/browser
+test-demo: ## Compare the demo page with its sources
+	@scripts/node-modules clients/demo
 	@cd clients/demo && npm run --silent check
+
+test-browser: ## Drive the demo page and the Swagger UI in a browser
+	@scripts/node-modules --chromium tests/browser
 	@$(services) && cargo test --quiet --no-run --test contract && cd tests/browser && npm run --silent test
 
 demo: ## Compile the demo page anew, after clients/demo/src or openapi/openapi.json changed

@@ -25,6 +25,8 @@ unix_socket_directories = '{sockets}'
 max_connections = 200
 shared_buffers = 128MB
 fsync = on
+# Written for each statement, and read by nobody here.
+update_process_title = off
 timezone = 'UTC'
 log_timezone = 'UTC'
 log_line_prefix = '%m [%p] %d '

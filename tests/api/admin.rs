@@ -58,6 +58,17 @@ fn numbers(messages: &[Received], of: impl Fn(&Received) -> bool) -> HashMap<Str
     numbers
 }
 
+/// What a consumer has is marked a moment later.
+async fn until_marked(pool: &PgPool, count: usize) {
+    for _ in 0..3_000 {
+        if rows(pool, "SELECT id FROM outbox_events WHERE published_at IS NOT NULL").await.len() == count {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("there are never {count} events that count as published");
+}
+
 pub async fn until_done(admin: &Client, location: &str) -> Value {
     for _ in 0..3_000 {
         let replay = admin.get(location).await.expect(200);
@@ -154,6 +165,7 @@ async fn a_replay_sends_the_same_events_again_and_says_so() {
     learner.finish(&quest).await;
     other.attempt(&quest).await;
     consumer.until("the live ones", |events| events.len() == 8).await;
+    until_marked(&pool, 8).await;
     let live = consumer.all();
     // Never published: not repeated.
     execute(&pool, format!("WITH next AS (UPDATE learners SET event_seq = event_seq + 1 WHERE auth_user_id = '{0}' RETURNING event_seq)
@@ -307,6 +319,7 @@ async fn unparking_delivers_what_was_held_back_in_order() {
     let (consumer, exchange) = consumer().await;
     let service = with_broker(&pool, &exchange, &[]).await;
     consumer.until("the two before it", |events| events.len() == 2).await;
+    until_marked(&pool, 2).await;
     service.wait(90);
     let admin = admin(&service);
     let outbox = admin.get("/v1/admin/outbox").await.expect(200);

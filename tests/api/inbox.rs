@@ -203,7 +203,7 @@ async fn a_message_waits_while_the_database_refuses_and_is_buried_when_that_goes
     let (service, neighbours) = start(&pool).await;
     let (author, learner, problem) = (service.author(), service.learner(), Uuid::new_v4());
     let attempt = learner.attempt(&quest_of(&author, "Retry", &[coding(problem)]).await).await;
-    // Refuses what is of one learner; the name is the test's own, so that nobody else trips over it.
+    // Refuses what is of one learner; the name is the test's own, so that the next one drops it.
     let refuse =
         format!("ALTER TABLE evidence ADD CONSTRAINT test_refuses CHECK (auth_user_id <> '{}') NOT VALID", learner.id);
     execute(&pool, refuse).await;

@@ -31,6 +31,7 @@ use quests::clock::Clock;
 use quests::config::{Config, DEVELOPMENT_SECRET, JwtConfig};
 use quests::db::Db;
 use quests::http::auth::development_token;
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -45,7 +46,7 @@ pub fn rounds(few: usize, many: usize) -> usize {
 }
 
 /// Of a pool, where a test does not say otherwise.
-pub const CONNECTIONS: u32 = 3;
+pub const CONNECTIONS: u32 = 2;
 
 /// A running service over a database of its own, with a clock that the test moves.
 pub struct Service {
@@ -256,7 +257,7 @@ pub struct Reply {
 
 impl Reply {
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+        self.text.parse().unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -305,7 +306,7 @@ impl Client {
             request = request.header(*name, *value);
         }
         if let Some(body) = body {
-            request = request.json(body);
+            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
         }
         let response = request.send().await?;
         Ok(Reply { status: response.status(), headers: response.headers().clone(), text: response.text().await? })
@@ -449,8 +450,9 @@ pub async fn wider(pool: &PgPool, connections: u32) -> PgPool {
 
 /// Rows of a query as JSON objects; for what tests ask of the database behind the service's back.
 pub async fn rows(pool: &PgPool, sql: &str) -> Vec<Value> {
-    let sql = format!("WITH asked AS ({sql}) SELECT to_jsonb(asked) FROM asked");
-    sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await.unwrap()
+    let sql = format!("WITH asked AS ({sql}) SELECT to_jsonb(asked)::text FROM asked");
+    let rows: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await.unwrap();
+    rows.iter().map(|row| row.parse().unwrap()).collect()
 }
 
 /// A statement that writes behind the service's back, by itself or in a transaction.

@@ -13,7 +13,7 @@ use super::world::{Enrolment, Learner, No, Status, Unlock, World};
 use crate::harness::text;
 
 /// All that is stored of a learner ($1), with the events after a number ($2).
-const SEEN: &str = r"SELECT jsonb_build_object(
+const SEEN: &str = r"SELECT (jsonb_build_object(
     'attempts', coalesce((
         SELECT jsonb_object_agg(quest_id, jsonb_build_object('id', id, 'status', status, 'percentage', completion_percentage,
             'experience', total_experience_earned, 'current', current_step_id,
@@ -32,7 +32,7 @@ const SEEN: &str = r"SELECT jsonb_build_object(
     'events', (SELECT count(*) FROM outbox_events WHERE auth_user_id = $1),
     'news', coalesce((
         SELECT jsonb_agg(jsonb_build_object('type', event_type, 'seq', learner_seq, 'data', data) ORDER BY learner_seq)
-        FROM outbox_events WHERE auth_user_id = $1 AND learner_seq > $2), '[]'))";
+        FROM outbox_events WHERE auth_user_id = $1 AND learner_seq > $2), '[]')))::text";
 
 /// Whose doing it is that something may have changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,7 +111,9 @@ impl Run {
 
     async fn seen(&self, learner: No) -> Value {
         let who = &self.world.learners[learner];
-        sqlx::query_scalar(SEEN).bind(who.client.id).bind(who.seq).fetch_one(&self.pool).await.unwrap()
+        let seen: String =
+            sqlx::query_scalar(SEEN).bind(who.client.id).bind(who.seq).fetch_one(&self.pool).await.unwrap();
+        seen.parse().unwrap()
     }
 
     fn compare_attempts(&self, known: &Learner, seen: &Value) {
