@@ -21,10 +21,9 @@ neighbours: ## Run a stand-in for the User Service on http://127.0.0.1:8090
 	@cargo run --quiet --example neighbours
 
 test soak: export LOG_FORMAT ?= pretty
-test: export PROPTEST_CASES ?= 100
 test: ## Run all tests; with ARGS=..., which goes to cargo test, only those of cargo
 	@$(services) && cargo test --lib --bins --tests $(ARGS)
-	$(if $(ARGS),,@$(MAKE) --no-print-directory -j3 test-contracts test-demo test-browser)
+	$(if $(ARGS),,@$(MAKE) --no-print-directory -j3 --output-sync=target test-contracts test-demo test-browser)
 
 test-contracts: ## Check openapi/asyncapi.yaml with AsyncAPI's own parser
 	@scripts/node-modules tests/contracts

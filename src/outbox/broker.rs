@@ -117,7 +117,8 @@ pub struct Link {
 /// Bytes of a frame, where the URL does not say `?frame_max=`. Lapin keeps two buffers of 32 frames each.
 const FRAME_MAX: u32 = 32 * 1024;
 
-/// A connection for messages whose properties fit into a frame, as ours do. Their bodies are split as needed.
+/// A connection for messages whose properties fit into a frame, as ours do; bodies are split as needed. Not for the
+/// messages of others, whose properties may be larger.
 ///
 /// # Errors
 /// When the broker refuses, or the URL is none.

@@ -330,7 +330,7 @@ async fn criteria_that_are_written_in_another_way_change_nothing() {
 #[tokio::test]
 async fn of_simultaneous_applies_of_one_plan_one_comes_through() {
     let pool = database().await;
-    let service = Service::start(&pool).await;
+    let service = Service::start_with(&pool, Setup { connections: 10, ..Setup::default() }).await;
     let author = service.author();
     for round in 0..rounds(10, 200) {
         let mut file = course();

@@ -453,7 +453,7 @@ async fn a_key_makes_a_post_happen_once() {
 #[tokio::test]
 async fn concurrent_requests_with_one_key_have_one_effect() {
     let pool = database().await;
-    let service = Service::start(&pool).await;
+    let service = Service::start_with(&pool, Setup { connections: 10, ..Setup::default() }).await;
     let author = service.author();
     for round in 0..10 {
         let (key, body) = (format!("race-{round}"), new_quest(&format!("Race {round}")));

@@ -230,16 +230,15 @@ async fn a_message_waits_for_as_long_as_the_database_takes_no_writes() {
     let attempt = learner.attempt(&quest_of(&author, "Read only", &[coding(problem)]).await).await;
     // As after a failover; a sequence counts the tries, whose transactions are rolled back.
     for sql in [
-        "CREATE SEQUENCE IF NOT EXISTS read_only_tries".to_owned(),
-        "ALTER SEQUENCE read_only_tries RESTART".to_owned(),
-        "CREATE OR REPLACE FUNCTION read_only_for_now() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-             PERFORM nextval('read_only_tries');
+        "CREATE SEQUENCE test_tries".to_owned(),
+        "CREATE FUNCTION test_read_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             PERFORM nextval('test_tries');
              RAISE EXCEPTION 'cannot execute INSERT in a read-only transaction' USING ERRCODE = '25006';
          END $$"
             .to_owned(),
         format!(
-            "CREATE OR REPLACE TRIGGER read_only_for_now BEFORE INSERT ON evidence FOR EACH ROW
-                 WHEN (NEW.auth_user_id = '{}') EXECUTE FUNCTION read_only_for_now()",
+            "CREATE TRIGGER test_read_only BEFORE INSERT ON evidence FOR EACH ROW
+                 WHEN (NEW.auth_user_id = '{}') EXECUTE FUNCTION test_read_only()",
             learner.id
         ),
     ] {
@@ -248,11 +247,11 @@ async fn a_message_waits_for_as_long_as_the_database_takes_no_writes() {
     neighbours.verdict(&verdict(learner.id, problem, "read-only", "Accepted")).await;
     // More tries than a message has that is refused.
     until("tried often", async || {
-        rows(&pool, "SELECT last_value AS tries FROM read_only_tries").await[0]["tries"].as_i64() > Some(7)
+        rows(&pool, "SELECT last_value AS tries FROM test_tries").await[0]["tries"].as_i64() > Some(7)
     })
     .await;
     assert!(neighbours.dead_now().await.is_none());
-    execute(&pool, "DROP TRIGGER read_only_for_now ON evidence".to_owned()).await;
+    execute(&pool, "DROP TRIGGER test_read_only ON evidence".to_owned()).await;
     until("completed", async || status(&learner, &attempt).await == "Completed").await;
     verify(&pool).await;
     service.stop().await;

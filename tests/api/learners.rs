@@ -7,7 +7,9 @@ use uuid::Uuid;
 
 use crate::assessments::{quiet, with};
 use crate::assessments_grading::essay;
-use crate::harness::{Client, Service, database, execute, http_client, path_of, rounds, rows, step, text, verify};
+use crate::harness::{
+    Client, Service, database, execute, http_client, path_of, rounds, rows, step, text, verify, wider,
+};
 use crate::peer_reviews::class;
 
 const CANARY: &str = "canary-of-the-erased";
@@ -235,7 +237,7 @@ async fn no_job_that_runs_meanwhile_writes_an_erased_id_back() {
     let pool = database().await;
     let service = quiet(&pool).await;
     let author = service.author();
-    let db = quests::db::Db::new(pool.clone());
+    let db = quests::db::Db::new(wider(&pool, 4).await);
     let mut erased = Vec::new();
     for round in 0..rounds(6, 200) {
         let (quest, _, class) = class(&service, &author, json!({}), 3).await;

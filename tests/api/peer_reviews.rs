@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::assessments::{path_to, quiet, with};
-use crate::harness::{Client, Service, database, rounds, rows, text, verify};
+use crate::harness::{Client, Service, Setup, database, rounds, rows, text, verify};
 
 fn configuration(peer: Value) -> Value {
     let levels = json!([{"points": 0, "label": "poor"}, {"points": 10, "label": "good"}]);
@@ -245,7 +245,7 @@ async fn who_comes_later_is_served_too_and_returned_work_frees_its_reviewers() {
 #[tokio::test]
 async fn work_that_is_graded_while_reviews_are_handed_out_gets_none_that_stays_open() {
     let pool = database().await;
-    let service = quiet(&pool).await;
+    let service = Service::start_with(&pool, Setup { connections: 10, ..Setup::default() }).await;
     let author = service.author();
     for _ in 0..rounds(3, 60) {
         let once = json!({"mustReview": 1, "reviewsNeeded": 1});

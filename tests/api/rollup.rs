@@ -346,7 +346,7 @@ async fn a_quest_whose_values_cannot_be_stored_does_not_stop_the_others() {
     assert_eq!(done, Done { days: 1, written: 8, removed: 0, rejected: 1 });
     let found = rejects(&mut connection, day, day, 10).await.unwrap();
     assert_eq!(found.len(), 1);
-    assert!(found[0].attempt_id.is_none() && found[0].reason.contains("stubborn"), "{found:?}");
+    assert!(found[0].attempt_id.is_none() && found[0].reason.contains("test_stubborn"), "{found:?}");
     execute(&pool, "ALTER TABLE quest_analytics DROP CONSTRAINT test_stubborn").await;
     assert_eq!(compute(&mut connection, days[0], Quests::All).await.unwrap().written, 1);
     assert_eq!(rejects(&mut connection, day, day, 10).await.unwrap(), []);

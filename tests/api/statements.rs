@@ -97,7 +97,8 @@ async fn a_page_of_a_list_costs_at_most_2_statements() {
 #[tokio::test]
 async fn connections_stay_open_from_one_request_to_the_next() {
     let pool = database().await;
-    let service = Service::start(&pool).await;
+    // Of its own: the other one has been opened before.
+    let service = Service::start_with(&pool, Setup { connections: 3, ..Setup::default() }).await;
     let author = service.author();
     let quest = author.quest("Kept", 1, 10).await;
     let connections = async || -> Vec<i64> {

@@ -20,7 +20,8 @@ const CLEAR: &str = r"
     BEGIN
         FOR one IN SELECT format('FUNCTION %s CASCADE', oid::regprocedure) FROM pg_proc WHERE proname LIKE 'test\_%'
                    UNION ALL
-                   SELECT format('TABLE %s', oid::regclass) FROM pg_class WHERE relkind = 'r' AND relname LIKE 'test\_%' LOOP
+                   SELECT format('%s %s', CASE relkind WHEN 'r' THEN 'TABLE' ELSE 'SEQUENCE' END, oid::regclass)
+                   FROM pg_class WHERE relkind IN ('r', 'S') AND relname LIKE 'test\_%' LOOP
             EXECUTE 'DROP ' || one;
         END LOOP;
         FOR one IN SELECT format('%s DROP CONSTRAINT %I', conrelid::regclass, conname) FROM pg_constraint
@@ -71,20 +72,23 @@ impl Drop for Used {
     fn drop(&mut self) {
         let place = self.0.take().expect("it is dropped once");
         FOR_SERVICES.lock().unwrap().remove(&place.name);
-        FREE.lock().unwrap().push(place);
+        if !place.pool.is_closed() && !place.service.is_closed() {
+            FREE.lock().unwrap().push(place);
+        }
     }
 }
 
 /// A migrated database without rows that nobody else uses for as long as the test's runtime lives.
 ///
-/// What a test adds to the schema it calls `test_…`: that is dropped before the next one. A test that changes more
+/// What functions, triggers, tables, sequences and constraints a test adds to the schema it calls `test_…`: they are
+/// dropped before the next one. A test that changes more
 /// takes `#[sqlx::test]`, which makes a database and drops it.
 pub async fn database() -> PgPool {
     let free = FREE.lock().unwrap().pop();
     let found = KEEPER.spawn(async move {
         let place = match free {
             Some(place) => place,
-            None => Place::take().await,
+            None => Box::pin(Place::take()).await,
         };
         place.clear().await;
         place
@@ -175,7 +179,8 @@ impl Place {
 async fn working(pool: &PgPool) -> (PoolConnection<Postgres>, i32) {
     loop {
         let mut connection = pool.acquire().await.unwrap();
-        match sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *connection).await {
+        let pid = sqlx::query_scalar("SELECT pg_backend_pid() FROM pg_advisory_unlock_all()");
+        match pid.fetch_one(&mut *connection).await {
             Ok(pid) => return (connection, pid),
             // Opened by a test, which took its end along, or closed by one.
             Err(_) => drop(connection.detach()),

@@ -306,7 +306,11 @@ impl Client {
             request = request.header(*name, *value);
         }
         if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+            // As its `json` does, which would compile the serialization of values once more, without optimizing.
+            if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+                request = request.header(CONTENT_TYPE, "application/json");
+            }
+            request = request.body(body.to_string());
         }
         let response = request.send().await?;
         Ok(Reply { status: response.status(), headers: response.headers().clone(), text: response.text().await? })

@@ -22,7 +22,7 @@ async fn load(mut learner: Client, quest: Value, stop: Arc<AtomicBool>, finished
         learner.token = Some(token(learner.id, &["Player"]));
         learner.finish(&quest).await;
         finished.fetch_add(1, Ordering::Relaxed);
-        let breath = Duration::from_millis(rand::rng().random_range(600..1_400));
+        let breath = Duration::from_millis(rand::rng().random_range(400..1_000));
         tokio::time::sleep(breath).await;
     }
 }
