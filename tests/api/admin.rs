@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::harness::broker::{Consumer, Received};
 use crate::harness::{Client, Service, Setup, amqp_url, database, execute, rows, text, verify};
+use crate::inbox::until;
 
 fn admin(service: &Service) -> Client {
     service.client_as(Uuid::new_v4(), &["Game Master"])
@@ -60,13 +61,8 @@ fn numbers(messages: &[Received], of: impl Fn(&Received) -> bool) -> HashMap<Str
 
 /// What a consumer has is marked a moment later.
 async fn until_marked(pool: &PgPool, count: usize) {
-    for _ in 0..3_000 {
-        if rows(pool, "SELECT id FROM outbox_events WHERE published_at IS NOT NULL").await.len() == count {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    panic!("there are never {count} events that count as published");
+    let marked = "SELECT id FROM outbox_events WHERE published_at IS NOT NULL";
+    until("as many count as published", async || rows(pool, marked).await.len() == count).await;
 }
 
 pub async fn until_done(admin: &Client, location: &str) -> Value {

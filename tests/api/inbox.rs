@@ -54,7 +54,7 @@ fn verdict(learner: Uuid, problem: Uuid, submission: &str, status: &str) -> Valu
 }
 
 /// Waits until the attempt says so; the broker has its own pace.
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let waited = async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -81,8 +81,7 @@ impl Drop for Used {
 /// A migrated database without rows that nobody else uses for as long as the test's runtime lives.
 ///
 /// What functions, triggers, tables, sequences and constraints a test adds to the schema it calls `test_…`: they are
-/// dropped before the next one. A test that changes more
-/// takes `#[sqlx::test]`, which makes a database and drops it.
+/// dropped before the next one. A test that changes more takes `#[sqlx::test]`, which makes a database and drops it.
 pub async fn database() -> PgPool {
     let free = FREE.lock().unwrap().pop();
     let found = KEEPER.spawn(async move {
